@@ -1,0 +1,22 @@
+# Warnings are errors (STYLE.md rule 22); release builds are hardened; sanitizers by -DSANITIZE=...
+set(ASSAY_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual
+                   -Wvla -Wformat=2 -Wundef -Werror)
+add_compile_definitions(_GNU_SOURCE)
+add_compile_options(-fno-common -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g -fno-omit-frame-pointer")
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(SANITIZE)
+  add_compile_options(-fsanitize=${SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${SANITIZE})
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fPIE)
+  add_link_options(-pie -Wl,-z,relro,-z,now)
+endif()
+if(FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "FUZZ needs clang: cmake -DCMAKE_C_COMPILER=clang-14")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

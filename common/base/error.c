@@ -17,6 +17,7 @@ static void trim_to_whole_character(char *text, size_t len)
 		text[at - 1] = '\0';
 }
 
+PRINTF_LIKE(2, 0)
 static void format_text(char *text, const char *format, va_list args)
 {
 	int len = vsnprintf(text, ERROR_TEXT_BYTES_MAX, format, args);

@@ -1,0 +1,50 @@
+/* coordinator/evidence/report.h - what a report shows: everything in one struct, written out by report_text and
+ * report_json.
+ *
+ * The parts are borrowed and must outlive the call. report_text writes for a person at a terminal: text that is not
+ * ours (labels, names) is shown with control characters made visible; colour only repeats what a word says already.
+ * report_json writes one document, schema assay.report.v1 or assay.compare.v1; undefined is null, an infinity the
+ * string "inf" or "-inf". Both only append to `out`; ask out->failed at the end. Pure. */
+#ifndef ASSAY_EVIDENCE_REPORT_H
+#define ASSAY_EVIDENCE_REPORT_H
+
+#include "common/base/buf.h"
+#include "coordinator/evidence/compare.h"
+#include "coordinator/evidence/gate.h"
+
+struct report_run {
+	uint64_t id;
+	struct str suite;  /* "support@3.1" */
+	struct str model;  /* the alias */
+	struct str status; /* "done", "running", "incomplete", ...: shown unless "done" */
+	struct str reason; /* why it ended or what it waits for; may be empty */
+	const struct samples *samples;
+	const struct summary *summary;
+};
+
+struct report {
+	struct report_run run;            /* the candidate when there is a baseline */
+	const struct report_run *base;    /* NULL: none */
+	const struct compare *comparison; /* NULL: none; needs base */
+	struct str not_compared;          /* why there is none although there is a baseline; may be empty */
+	const struct gate_result *gates;
+	size_t gate_count;
+	struct str by;       /* dimension to list; empty: the first with two groups or more, else the whole suite */
+	bool only_flipped;   /* a comparison lists its flipped items */
+	uint64_t elapsed_ms; /* 0: not shown */
+	uint64_t paid_twice, paid_twice_more_at_most;
+	const struct str *next; /* commands that make sense now */
+	size_t next_count;
+};
+
+struct report_style {
+	bool colour;
+	unsigned width; /* columns; 0: 100 */
+};
+
+void report_text(const struct report *r, struct report_style style, struct buf *out);         /* one run */
+void report_text_compare(const struct report *r, struct report_style style, struct buf *out); /* base and comparison */
+void report_json(const struct report *r, struct buf *out);
+void report_json_compare(const struct report *r, struct buf *out);
+
+#endif

@@ -12,10 +12,12 @@ struct json_write {
 	struct buf *out;
 	unsigned depth;
 	bool need_comma, after_key, pretty;
+	uint64_t object_bits[JSON_DEPTH_MAX /
+	                     32]; /* by depth: inside an object? A parsed value fits below a writer's own */
 };
 
 void json_write_init(struct json_write *w, struct buf *out, bool pretty); /* pretty: two spaces, a line a member */
-void json_write_object(struct json_write *w); /* { */
+void json_write_object(struct json_write *w);                             /* { */
 void json_write_object_end(struct json_write *w);
 void json_write_array(struct json_write *w); /* [ */
 void json_write_array_end(struct json_write *w);
@@ -28,7 +30,7 @@ void json_write_u64(struct json_write *w, uint64_t v);
 void json_write_num(struct json_write *w, double v);
 void json_write_bool(struct json_write *w, bool v);
 void json_write_null(struct json_write *w);
-void json_write_raw(struct json_write *w, struct str json); /* already valid JSON */
+void json_write_raw(struct json_write *w, struct str json);        /* already valid JSON */
 void json_write_value(struct json_write *w, const struct json *v); /* keys in the order of the source */
 
 /* Key and value at once, for the common cases. */

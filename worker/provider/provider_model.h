@@ -3,7 +3,7 @@
  *
  * It is read from the JSON that models.yaml became. The strict reading of that file (unknown keys and the like) is the
  * coordinator's; here an unknown member belongs to a newer coordinator and is passed over, a wrong type is an error
- * that names the field. Values and stay valid as long as the arena they were read into. Pure; any thread.
+ * that names the field. Its text stays valid as long as the arena they were read into. Pure; any thread.
  *
  * Parameters. `temperature top_p max_tokens seed stop` are understood; `stream` (bool) asks for a streamed answer and
  * `max_tokens_field` names the field that carries max_tokens; everything else is handed on to the provider unread.

@@ -114,14 +114,10 @@ static enum err_code fail_parse(struct str text, const json_error_t *e, struct e
 		hint = " (integers must fit 64 bits, reals a double; write others as strings)";
 	else if (str_starts(text, STR("\xEF\xBB\xBF")))
 		hint = " (the text starts with a byte order mark; save it without)";
-	struct buf what; /* the text quotes the input */
-	buf_init(&what, ERROR_TEXT_BYTES_MAX);
-	(void)unicode_visible(str_from(e->text), &what); /* as far as it fits */
+	char what[200]; /* the text quotes the input */
 	struct place p = place_of(text, e->position > 0 ? (size_t)e->position - 1 : 0);
-	(void)error_set(reterr, ERR_INVALID, "line %u, column %u: %.*s%s", p.line, p.column, STR_ARG(buf_str(&what)),
-	                hint);
-	buf_done(&what);
-	return ERR_INVALID;
+	return error_set(reterr, ERR_INVALID, "line %u, column %u: %s%s", p.line, p.column,
+	                 unicode_excerpt(str_from(e->text), what, sizeof(what)), hint);
 }
 
 enum err_code json_parse(struct str text, struct json_doc **ret_doc, struct error *reterr)

@@ -1,5 +1,7 @@
 #include "common/base/unicode.h"
+#include "common/base/check.h"
 #include "common/base/mem.h"
+#include <stdio.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -111,32 +113,56 @@ static bool is_hidden(uint32_t code)
 	}
 }
 
-static void show(struct buf *out, uint32_t code)
+enum { GLYPH_BYTES_MAX = 12 };
+
+/* How the character at *at is shown; `spelled` is scratch for those that must not be shown as they are. */
+static struct str glyph_next(struct str s, size_t *at, char spelled[GLYPH_BYTES_MAX])
 {
-	if (code == '\n' || code == '\t' || code == '\r')
-		(void)buf_append_c(out, code == '\n' ? "\\n" : code == '\t' ? "\\t" : "\\r");
-	else if (code < 0x80)
-		(void)buf_printf(out, "\\x%02x", (unsigned)code);
-	else if (code <= 0xFFFF)
-		(void)buf_printf(out, "\\u%04x", (unsigned)code);
-	else
-		(void)buf_printf(out, "\\U%08x", (unsigned)code);
+	size_t start = *at;
+	uint32_t code;
+	int len;
+	if (!unicode_next(s, at, &code)) {
+		*at = start + 1; /* byte by byte */
+		len = snprintf(spelled, GLYPH_BYTES_MAX, "\\x%02x", (unsigned)(unsigned char)s.data[start]);
+	} else if (!is_hidden(code)) {
+		return str_slice(s, start, *at);
+	} else if (code == '\n' || code == '\t' || code == '\r') {
+		len = snprintf(spelled, GLYPH_BYTES_MAX, "\\%c", code == '\n' ? 'n' : code == '\t' ? 't' : 'r');
+	} else {
+		char kind = code < 0x80 ? 'x' : code <= 0xFFFF ? 'u' : 'U';
+		int digits = code < 0x80 ? 2 : code <= 0xFFFF ? 4 : 8;
+		len = snprintf(spelled, GLYPH_BYTES_MAX, "\\%c%0*x", kind, digits, (unsigned)code);
+	}
+	return str_make(spelled, (size_t)len);
 }
 
 bool unicode_visible(struct str s, struct buf *out)
 {
-	for (size_t at = 0; at < s.len && !out->failed;) {
-		size_t start = at;
-		uint32_t code;
-		if (!unicode_next(s, &at, &code))
-			for (; start < at; start++)
-				(void)buf_printf(out, "\\x%02x", (unsigned)(unsigned char)s.data[start]);
-		else if (is_hidden(code))
-			show(out, code);
-		else
-			(void)buf_append_str(out, str_slice(s, start, at));
-	}
+	char spelled[GLYPH_BYTES_MAX];
+	for (size_t at = 0; at < s.len && !out->failed;)
+		(void)buf_append_str(out, glyph_next(s, &at, spelled));
 	return !out->failed;
+}
+
+const char *unicode_excerpt(struct str s, char *out, size_t out_bytes)
+{
+	static const char dots[] = "...";
+	char spelled[GLYPH_BYTES_MAX];
+	size_t len = 0, room_for_dots = 0; /* the longest start that leaves room for the dots */
+	check(out_bytes > sizeof(dots));
+	for (size_t at = 0; at < s.len;) {
+		struct str glyph = glyph_next(s, &at, spelled);
+		if (glyph.len > out_bytes - 1 - len) {
+			memcpy(out + room_for_dots, dots, sizeof(dots));
+			return out;
+		}
+		memcpy(out + len, glyph.data, glyph.len);
+		len += glyph.len;
+		if (len + sizeof(dots) <= out_bytes)
+			room_for_dots = len;
+	}
+	out[len] = '\0';
+	return out;
 }
 
 /* ---- normal forms ---- */
@@ -258,8 +284,7 @@ static bool map_codes(struct codes *c, enum unicode_form form, size_t cap_max)
 		ok = transform(c, plain | UTF8PROC_COMPAT, cap_max);
 		break;
 	case UNICODE_CASEFOLD: /* first plain: folding turns U+0345 from a mark into a letter, after ordering only */
-		ok = transform(c, plain, cap_max) &&
-		     transform(c, plain | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD, cap_max);
+		ok = transform(c, plain, cap_max) && transform(c, plain | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD, cap_max);
 		break;
 	}
 	if (ok)

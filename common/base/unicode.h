@@ -23,5 +23,7 @@ unsigned unicode_width(struct str s); /* terminal columns */
 /* Control characters, escapes and bidirectional overrides made visible, for a terminal: ESC becomes "\x1b", a newline
  * "\n", a broken byte "\xff", U+202E "\u202e". One line in, one line out. */
 bool unicode_visible(struct str s, struct buf *out);
+/* The same for a message: at most out_bytes - 1 bytes, NUL-terminated, ending in "..." when cut. Returns `out`. */
+const char *unicode_excerpt(struct str s, char *out, size_t out_bytes);
 
 #endif

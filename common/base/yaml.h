@@ -27,8 +27,9 @@ struct yaml { /* one node; visible so that callers can read and tests can print 
 
 /* `name` (a file's name) goes into errors. Text over 16 MiB is ERR_LIMIT, broken UTF-8 or a NUL ERR_INVALID. */
 enum err_code yaml_parse(struct str text, const char *name, struct yaml_doc **ret_doc, struct error *reterr) MUST_CHECK;
-void yaml_free(struct yaml_doc *doc);
-const struct yaml *yaml_root(const struct yaml_doc *doc);
+/* libyaml exports a function of this name and calls it through the dynamic linker, hence another one for the linker. */
+void yaml_free(struct yaml_doc *doc) __asm__("assay_yaml_free"); /* accepts NULL */
+const struct yaml *yaml_root(const struct yaml_doc *doc); /* NULL for an empty document */
 const char *yaml_name(const struct yaml_doc *doc);
 
 const struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL when absent */
@@ -50,8 +51,9 @@ enum err_code yaml_only_keys(const struct yaml_doc *doc, const struct yaml *map,
 /* "file:line:column: " + text, for rules that are the caller's own. Returns ERR_INVALID. */
 enum err_code yaml_fail(const struct yaml_doc *doc, const struct yaml *v, struct error *reterr, const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* The node as JSON with scalars read by YAML's core schema (true/false/null/int/float, else string): for parts that
- * Assay hands on unread, such as provider parameters. False when `out` is full. */
+/* The node as JSON with scalars read by YAML's core schema (true/false/null/int/float, else string; .inf and .nan, which
+ * JSON lacks, stay text; integers keep all digits): for parts that Assay hands on unread, such as provider parameters.
+ * False when `out` is full. */
 bool yaml_to_json(const struct yaml *v, struct buf *out);
 
 #endif

@@ -1,0 +1,127 @@
+/* Goal: matches are right, and no pattern can make a search run on. */
+#include "common/base/mem.h"
+#include "common/base/regex.h"
+#include "tests/support/cmocka_all.h"
+
+static struct error e;
+
+/* The matches of a pattern, "group|group" each, with "-" for a group that took no part, ";" between matches. */
+static const char *all(const char *pattern, unsigned flags, const char *subject)
+{
+	static char text[1000];
+	struct regex *r = NULL;
+	struct str s = str_from(subject);
+	struct regex_match m;
+	size_t len = 0;
+	bool found = false;
+	text[0] = '\0';
+	if (regex_compile(str_from(pattern), flags, &r, &e) != ERR_OK)
+		return e.text;
+	for (size_t at = 0;; at = regex_after(s, &m)) {
+		if (regex_find(r, s, at, &found, &m, &e) != ERR_OK || !found)
+			break;
+		for (size_t i = 0; i < m.count; i++)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s",
+			                        i     ? "|"
+			                        : len ? ";"
+			                              : "",
+			                        (int)(m.group[i].data ? m.group[i].len : 1),
+			                        m.group[i].data ? m.group[i].data : "-");
+	}
+	regex_free(r);
+	return found ? e.text : text;
+}
+
+static void groups_and_flags_do_what_perl_does(void **state)
+{
+	(void)state;
+	assert_string_equal(all("(\\w+)=(\\d+)?(x)?", 0, "a=1 b= c=2x"), "a=1|a|1|-;b=|b|-|-;c=2x|c|2|x");
+	assert_string_equal(all("ÉT", REGEX_CASELESS, "été"), "ét");
+	assert_string_equal(all("^b.", 0, "a\nb\nbc"), "");
+	assert_string_equal(all("^b.", REGEX_MULTILINE, "a\nb\nbc"), "bc");
+	assert_string_equal(all("^b.", REGEX_MULTILINE | REGEX_DOTALL, "a\nb\nbd"), "b\n;bd");
+	assert_string_equal(all("\\bété\\b", 0, "un été."), "été");
+}
+
+static void empty_matches_move_on_and_end(void **state)
+{
+	(void)state;
+	assert_string_equal(all("(x?)", 0, "é"), "|;|");
+	assert_string_equal(all("(?=(.))", 0, "éa"), "|é;|a");
+	assert_string_equal(all("^$", 0, ""), "");
+}
+
+static void a_bad_pattern_is_named_by_its_column(void **state)
+{
+	(void)state;
+	assert_string_equal(all("é(a", 0, ""), "pattern, column 4: missing closing parenthesis");
+	assert_string_equal(all("a\\C", 0, ""), "pattern, column 4: using \\C is disabled by the application");
+	assert_string_equal(all("()()()()()()()()()()()()()()()()()()()()()()()()()()()()()()()()", 0, ""),
+	                    "pattern: 32 groups, at most 31 are kept (write (?:...) where nothing is taken)");
+}
+
+static enum err_code search(const char *pattern, char fill, size_t len)
+{
+	struct regex *r = NULL;
+	struct regex_match m;
+	bool found = false;
+	assert_ok(regex_compile(str_from(pattern), REGEX_DOTALL, &r, &e), &e);
+	char *subject = mem_new(len, 1);
+	memset(subject, fill, len);
+	enum err_code err = regex_find(r, str_make(subject, len), 0, &found, &m, &e);
+	mem_free(subject);
+	regex_free(r);
+	return err;
+}
+
+static void running_away_is_a_limit_and_not_a_missing_match(void **state)
+{
+	(void)state;
+	assert_int_equal(search("(a+)+b|c", 'a', 40), ERR_LIMIT);
+	assert_int_equal(search("(a(?1)?)+[bc]", 'a', 5000), ERR_LIMIT);
+	assert_int_equal(search("(.)*\\1b|d", 'a', 1 << 20), ERR_LIMIT);
+}
+
+static void many_starts_of_little_work_each_are_a_limit_too(void **state)
+{
+	(void)state;
+	assert_int_equal(search(".{0,200}.{0,200}[bc]", 'a', 100000), ERR_LIMIT);
+}
+
+static void a_plain_pattern_reads_a_long_text_to_its_end(void **state)
+{
+	(void)state;
+	assert_int_equal(search("(?i)answer:? *([bc])", 'a', 2 << 20), ERR_OK);
+	assert_int_equal(search("\\d+", 'a', 2 << 20), ERR_OK);
+}
+
+static void broken_utf8_is_refused(void **state)
+{
+	(void)state;
+	struct regex *r = NULL;
+	struct regex_match m;
+	bool found;
+	assert_int_equal(regex_compile(STR("\xff"), 0, &r, &e), ERR_INVALID);
+	assert_ok(regex_compile(STR("a"), 0, &r, &e), &e);
+	assert_int_equal(regex_find(r,
+	                            STR("\xff"
+	                                "a"),
+	                            0, &found, &m, &e),
+	                 ERR_INVALID);
+	assert_int_equal(regex_find(r, STR("éa"), 1, &found, &m, &e), ERR_INVALID);
+	regex_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(groups_and_flags_do_what_perl_does),
+		cmocka_unit_test(empty_matches_move_on_and_end),
+		cmocka_unit_test(a_bad_pattern_is_named_by_its_column),
+		cmocka_unit_test(running_away_is_a_limit_and_not_a_missing_match),
+		cmocka_unit_test(many_starts_of_little_work_each_are_a_limit_too),
+		cmocka_unit_test(a_plain_pattern_reads_a_long_text_to_its_end),
+		cmocka_unit_test(broken_utf8_is_refused),
+	};
+	return cmocka_run_group_tests_name("regex", tests, NULL, NULL);
+}

@@ -127,12 +127,12 @@ static void set_fault(const struct provider_reply *reply, const struct provider_
 }
 
 /* The provider's filter stopped the prompt: that is what a user would get, so it is an answer and not a failure. */
-static void set_filtered(const struct provider_fault *f, struct provider_answer *answer)
+static void set_filtered(struct provider_answer *answer)
 {
 	answer->answered = true;
 	answer->text = STR("");
 	answer->stop = PROVIDER_STOP_FILTER;
-	answer->stop_raw = f->code.len ? STR("content_filter") : STR("filtered");
+	answer->stop_raw = STR("content_filter");
 	answer->flags |= FLAG_FILTERED | FLAG_EMPTY;
 }
 
@@ -158,7 +158,7 @@ static void read_failure(const struct provider_api *api, const struct provider_r
 			say_redirect(reply, &f);
 		api->fault(body, reply->status, &f);
 		if (f.filtered) {
-			set_filtered(&f, answer);
+			set_filtered(answer);
 			return;
 		}
 		set_fault(reply, &f, provider_fault_class(&f), a, answer);
@@ -186,7 +186,7 @@ static void read_body(const struct provider_api *api, const struct provider_repl
 	} else if (api->read(body, is_stream(reply, body), a, answer, &f)) {
 		answer->answered = true;
 	} else if (f.filtered) {
-		set_filtered(&f, answer);
+		set_filtered(answer);
 	} else {
 		set_fault(reply, &f, provider_fault_class(&f), a, answer);
 	}

@@ -8,23 +8,17 @@
 size_t provider_reply_printable(struct str s, char *out, size_t cap)
 {
 	size_t len = 0;
-	for (size_t i = 0; i < s.len;) {
-		unsigned char c = (unsigned char)s.data[i];
-		size_t want = c < 0x80 ? 1 : c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
-		struct str one = str_slice(s, i, i + want);
-		bool whole = one.len == want && unicode_valid(one);
-		if (!whole)
-			one = str_slice(s, i, i + 1);
+	for (size_t at = 0; at < s.len;) {
+		size_t start = at;
+		uint32_t code;
+		bool whole = unicode_next(s, &at, &code);
+		struct str one = whole ? str_slice(s, start, at) : STR("?");
+		if (whole && (code < 0x20 || code == 0x7f))
+			one = STR(" ");
 		if (len + one.len > cap)
 			break;
-		if (!whole)
-			out[len] = '?';
-		else if (want == 1 && (c < 0x20 || c == 0x7f))
-			out[len] = ' ';
-		else
-			memcpy(out + len, one.data, one.len);
+		memcpy(out + len, one.data, one.len);
 		len += one.len;
-		i += one.len;
 	}
 	out[len] = '\0';
 	return len;
@@ -96,7 +90,7 @@ bool provider_reply_header(struct str headers, const char *name, struct str *ret
 {
 	bool found = false;
 	size_t name_len = strlen(name);
-	struct str line;
+	struct str line, value = { NULL, 0 };
 	while (str_split(&headers, '\n', &line)) {
 		if (str_starts(line, STR("HTTP/"))) {
 			found = false; /* another block begins */
@@ -106,9 +100,11 @@ bool provider_reply_header(struct str headers, const char *name, struct str *ret
 			continue;
 		if (strncasecmp(line.data, name, name_len) != 0)
 			continue;
-		*ret_value = str_trim(str_slice(line, name_len + 1, line.len));
+		value = str_trim(str_slice(line, name_len + 1, line.len));
 		found = true;
 	}
+	if (found)
+		*ret_value = value;
 	return found;
 }
 

@@ -98,8 +98,11 @@ static struct str keep_message(const struct provider_fault *f, struct arena *a)
 {
 	char text[PROVIDER_ERROR_TEXT_BYTES_MAX + 1];
 	struct str kept;
-	size_t len =
-		provider_reply_printable(str_make(f->message, f->message_len), text, PROVIDER_ERROR_TEXT_BYTES_MAX);
+	struct str message = str_make(f->message, f->message_len);
+	struct str name = f->code.len ? str_make(f->code.text, f->code.len) : str_make(f->type.text, f->type.len);
+	if (message.len == 0)
+		message = name.len ? name : STR("an error without words");
+	size_t len = provider_reply_printable(message, text, PROVIDER_ERROR_TEXT_BYTES_MAX);
 	len = provider_reply_mask(text, len);
 	return provider_reply_keep(a, str_make(text, len), &kept) ? kept : STR("the answer does not fit in memory");
 }

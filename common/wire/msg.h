@@ -19,11 +19,31 @@ enum {
 	WIRE_RESULTS_RECORDS_MAX = 256,
 	WIRE_BLOB_CHUNK_BYTES = 256 << 10,
 	WIRE_OUTBOX_ID_BYTES = 16,
+	WIRE_ABILITIES_MAX = 1024,     /* providers, aliases, allowed hosts, hosts: each */
+	WIRE_NAME_BYTES_MAX = 512,     /* a name of those, a worker's, a build's, a leader's */
+	WIRE_HELD_LEASES_MAX = 4096,   /* in one Hello, Renew, Welcome or Renewed */
+	WIRE_HELD_ANSWERS_MAX = 16384, /* in one Hello */
+	WIRE_ROUTES_MAX = 4096,        /* in one Renew */
+	WIRE_SCORES_MAX = 64,          /* of one record */
+	WIRE_COMMIT_RANGES_MAX = 16384,
 };
 
 enum msg_kind {
-	MSG_HELLO = 1, MSG_WELCOME, MSG_REFUSED, MSG_RENEW, MSG_RENEWED, MSG_LEASE, MSG_RESULTS, MSG_COMMIT,
-	MSG_RELEASED, MSG_RELEASE, MSG_REVOKE, MSG_GRANT, MSG_DRAIN, MSG_BLOB_WANT, MSG_BLOB,
+	MSG_HELLO = 1,
+	MSG_WELCOME,
+	MSG_REFUSED,
+	MSG_RENEW,
+	MSG_RENEWED,
+	MSG_LEASE,
+	MSG_RESULTS,
+	MSG_COMMIT,
+	MSG_RELEASED,
+	MSG_RELEASE,
+	MSG_REVOKE,
+	MSG_GRANT,
+	MSG_DRAIN,
+	MSG_BLOB_WANT,
+	MSG_BLOB,
 	MSG_KIND_COUNT
 };
 
@@ -122,13 +142,13 @@ struct msg_record {
 	uint64_t record_no; /* of the outbox; never restarts */
 	uint64_t run_id, sample_no, ask_id;
 	uint32_t retry_no, scoring_no;
-	enum outcome outcome; /* RESULT: scored or unscored */
-	uint32_t flags;       /* enum outcome_flag */
+	enum outcome outcome;         /* RESULT: scored or unscored */
+	uint32_t flags;               /* enum outcome_flag */
 	enum error_class error_class; /* ATTEMPT: why */
-	bool given_up;        /* ATTEMPT: the worker no longer holds the sample */
-	uint32_t attempt_count; /* asks of this sample by this holder so far, this one included */
-	int32_t http_status;  /* 0 when there was none */
-	int64_t retry_after_ms; /* -1 when not said */
+	bool given_up;                /* ATTEMPT: the worker no longer holds the sample */
+	uint32_t attempt_count;       /* asks of this sample by this holder so far, this one included */
+	int32_t http_status;          /* 0 when there was none */
+	int64_t retry_after_ms;       /* -1 when not said */
 	uint32_t tokens_in, tokens_cached, tokens_out, tokens_reasoning;
 	int64_t cost_nanousd; /* -1 unknown; the coordinator prices tokens where it has a table */
 	uint32_t latency_ms, first_byte_ms;
@@ -163,20 +183,31 @@ struct msg_released {
 
 /* ---- coordinator to worker ---- */
 
-enum answer_verdict { ANSWER_ADOPT = 1 /* score it, as a started lease */, ANSWER_SHIP = 2 /* send it raw */, ANSWER_DROP = 3 };
+enum answer_verdict {
+	ANSWER_ADOPT = 1 /* score it, as a started lease */,
+	ANSWER_SHIP = 2 /* send it raw */,
+	ANSWER_DROP = 3
+};
 
 struct msg_welcome {
 	uint32_t version;
 	uint64_t term, timeline, session;
 	uint32_t renew_ms, lease_ms, resend_ms;
 	uint32_t window_frames, window_bytes; /* the results window */
-	const struct lease_no *refused; /* leases that it must drop unless started */
+	const struct lease_no *refused;       /* leases that it must drop unless started */
 	size_t refused_count;
 	const uint8_t *answers; /* enum answer_verdict for each answer of the Hello, in its order */
 	size_t answer_count;
 };
 
-enum refuse_cause { REFUSE_STANDBY = 1, REFUSE_VERSION, REFUSE_UNKNOWN, REFUSE_DUPLICATE, REFUSE_FULL, REFUSE_STOPPING };
+enum refuse_cause {
+	REFUSE_STANDBY = 1,
+	REFUSE_VERSION,
+	REFUSE_UNKNOWN,
+	REFUSE_DUPLICATE,
+	REFUSE_FULL,
+	REFUSE_STOPPING
+};
 
 struct msg_refused {
 	enum refuse_cause cause;
@@ -197,8 +228,8 @@ struct msg_lease {
 	uint64_t run_id;
 	uint32_t route_id, retry_no, scoring_no;
 	struct hash context_hash;
-	struct str context;  /* JSON: model, generate, scores; sent once a run and session, else empty */
-	bool alone;          /* suspects: nothing else may be in flight beside such a sample on its host or worker */
+	struct str context; /* JSON: model, generate, scores; sent once a run and session, else empty */
+	bool alone;         /* suspects: nothing else may be in flight beside such a sample on its host or worker */
 	size_t sample_count;
 	const uint64_t *sample_nos;
 	const uint32_t *attempts_left;

@@ -9,7 +9,8 @@
  *   - a worker is never lent more than it said it wanted, a route never more concurrency than it has;
  *   - nothing at or past a run's durable sent_to is lent;
  *   - only a commit marks a sample done, whoever asked; a row is written only by the store, which then says so;
- *   - at most 3 bits a sample (done, out, and asked again once a run was retried), and memory for what is in flight.
+ *   - at most 3 bits a sample (done, out, and missing once the run has a missing one), and memory for what is in
+ * flight.
  *
  * A term begins with LAST_WORKERS, a ROUTE for each route, a RUN_ADMIT for each unfinished run, and only then workers:
  * a Hello that comes before its run was admitted would have its leases refused.
@@ -47,12 +48,14 @@ struct sched_caps {               /* 0 stands for the default in brackets */
 	double missing_share_max; /* [0.02] above it the run is incomplete; negative: none may be missing */
 };
 
-struct sched_tried { /* what stored attempts say of one sample that is not done */
+struct sched_tried { /* what stored attempts say of one sample that is not done, in its present wave */
 	uint64_t sample_no;
-	uint32_t attempts;    /* failed asks of its present wave */
-	uint32_t deaths;      /* a worker died while it was known to have started */
-	uint32_t near_deaths; /* a worker died that held it, and may have started it */
+	uint32_t attempts; /* failed asks */
+	uint32_t deaths;   /* a worker died while it was known to have started */
+	uint32_t
+		near_deaths; /* a worker died that held it and may have started it; also: died, nothing more is known */
 	uint32_t alone_deaths;
+	uint32_t spent_ms;
 };
 
 struct sched_run {
@@ -68,11 +71,12 @@ struct sched_run {
 	const struct position_layer *layers; /* NULL: one layer, all samples of all epochs */
 	size_t layer_count;
 	struct str selected; /* bitmap over items; empty: all of them */
-	struct str done;     /* bitmap over samples with a row that counts for the present wave; empty: none */
-	struct str again;    /* bitmap over samples that are asked again: their row is missing and below the wave */
-	uint64_t missing[OUTCOME_COUNT]; /* of `done`: rows by outcome, for the kinds that are missing */
-	uint64_t sent_to;                /* durable position */
-	bool resumed;                    /* what lies below sent_to may be with a worker of the last term */
+	struct str done;     /* bitmap over samples that are not pending: scored, or missing at the present wave; may be
+	                        empty */
+	struct str missing;  /* bitmap over samples: those of `done` that have no score; may be empty */
+	uint64_t missing_counts[OUTCOME_COUNT]; /* the same by outcome, as far as known */
+	uint64_t sent_to;                       /* durable position */
+	bool resumed;                           /* what lies below sent_to may be with a worker of the last term */
 	const struct sched_tried *tried;
 	size_t tried_count;
 	struct sched_caps caps;
@@ -91,19 +95,18 @@ struct sched_route {
 	uint32_t host_slots;      /* of each server, where the worker does not say */
 };
 
-/* What the store has made durable: the only thing that ends a sample. One for every record that a worker sent and one
- * for every STORE_OUTCOME. */
+/* What the store has made durable: the only thing that ends a sample. One for every record that a worker sent, and one
+ * for every OUTCOME. Told to the schedule before the worker hears of it: a sample that the worker no longer lists and
+ * that is not done here would be lent again. */
 struct sched_committed {
-	enum record_kind kind; /* STORE_OUTCOME comes back as RECORD_RESULT */
-	bool inserted; /* false: the same was there already (sent again, or somebody else's row stands for this key) */
-	bool given_up;
+	enum record_kind kind; /* OUTCOME comes back as RECORD_RESULT */
+	bool given_up;         /* attempt */
 	uint64_t run_id, sample_no, ask_id;
 	uint32_t retry_no, scoring_no;
-	enum outcome outcome;  /* result: what the sample counts as now */
-	enum outcome replaced; /* result: what it counted as before this row took its place; OUTCOME_NONE: had no row */
+	enum outcome outcome; /* result: as it stands in the row; OUTCOME_NONE: it could not be stored as a row */
 	enum error_class error_class; /* attempt */
-	uint32_t attempt_count;
-	int64_t retry_after_ms; /* -1: not said */
+	uint32_t attempt_count;       /* attempt */
+	int64_t retry_after_ms;       /* attempt; -1: not said */
 };
 
 enum sched_event_kind {
@@ -142,7 +145,6 @@ struct sched_event {
 		struct {
 			uint64_t run_id;
 			uint32_t wave;
-			struct str missing; /* bitmap over samples: a row that is missing and below the wave */
 		} retry;
 		struct {
 			uint64_t run_id;
@@ -196,13 +198,14 @@ enum sched_action_kind {
 	SCHED_DO_REVOKE,
 	SCHED_DO_GRANT,
 	SCHED_DO_DRAIN,
-	SCHED_DO_LOAD_ITEMS,    /* read the items [from, to) and say ITEMS_LOADED; keep them until DROP_ITEMS */
-	SCHED_DO_DROP_ITEMS,    /* a range as it was loaded */
-	SCHED_DO_SENT_TO,       /* make the position durable, then say SENT_TO */
-	SCHED_DO_OUTCOME,       /* write the row that declares a sample over, then say COMMITTED */
-	SCHED_DO_ATTEMPTS,      /* write attempts that nobody reported */
-	SCHED_DO_RUN_ENDED,     /* write the run's state */
-	SCHED_DO_RUN_NEEDED,    /* a retry or more epochs for a run that is not held here: read it and RUN_ADMIT it */
+	SCHED_DO_LOAD_ITEMS,  /* read the items [from, to) and say ITEMS_LOADED; keep them until DROP_ITEMS */
+	SCHED_DO_DROP_ITEMS,  /* a range as it was loaded */
+	SCHED_DO_SENT_TO,     /* make the position durable, then say SENT_TO */
+	SCHED_DO_OUTCOME,     /* write the row that declares a sample over, then say COMMITTED */
+	SCHED_DO_ATTEMPTS,    /* write attempts that nobody reported */
+	SCHED_DO_LOST_CLOSED, /* this outbox is back and has said what it knows: what it did not name was never asked */
+	SCHED_DO_RUN_ENDED,   /* write the run's state */
+	SCHED_DO_RUN_NEEDED,  /* a retry or more epochs for a run that is not held here: read it and RUN_ADMIT it */
 	SCHED_DO_RUN_FORGOTTEN, /* nobody holds a sample of it any more: its context may go */
 	SCHED_ACTION_COUNT
 };
@@ -296,7 +299,8 @@ struct sched_action {
 			enum sched_run_state state;
 			struct str text; /* why, with counts; empty when nothing is missing */
 		} ended;
-		uint64_t run_id; /* RUN_NEEDED, RUN_FORGOTTEN */
+		struct outbox_id outbox; /* LOST_CLOSED */
+		uint64_t run_id;         /* RUN_NEEDED, RUN_FORGOTTEN */
 	};
 };
 

@@ -18,7 +18,7 @@
 
 #include "common/wire/msg.h"
 
-enum { SESSION_WINDOW_FRAMES_MAX = 16, SESSION_ACTIONS_MAX = 4 };
+enum { SESSION_WINDOW_FRAMES_MAX = 16 };
 
 enum session_mode { SESSION_LEAD = 0, SESSION_STANDBY, SESSION_STOPPING, SESSION_FULL };
 

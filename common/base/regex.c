@@ -101,6 +101,11 @@ void regex_free(struct regex *r)
 	mem_free(r);
 }
 
+size_t regex_group_count(const struct regex *r)
+{
+	return r->group_count;
+}
+
 /* ---- matching ---- */
 
 static int count_step(pcre2_callout_block *block, void *context)

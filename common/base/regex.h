@@ -24,6 +24,7 @@ struct regex_match {
 enum err_code regex_compile(struct str pattern, unsigned flags, struct regex **ret_regex,
                             struct error *reterr) MUST_CHECK;
 void regex_free(struct regex *r); /* accepts NULL */
+size_t regex_group_count(const struct regex *r); /* with the whole match: 1 for a pattern without groups */
 
 /* The first match at or after byte `from`. *ret_found false is a value, not an error. */
 enum err_code regex_find(const struct regex *r, struct str subject, size_t from, bool *ret_found,

@@ -40,7 +40,14 @@ struct sched_config { /* 0 stands for the default in brackets */
 
 /* ---- what comes in ---- */
 
-enum sched_run_state { RUN_RUNNING = 0, RUN_DONE = 1, RUN_INCOMPLETE = 2, RUN_CANCELLED = 3, RUN_OVER_BUDGET = 4 };
+/* The store has states of its own (run_state in store/writer.h); the shell maps one to the other. */
+enum sched_run_state {
+	SCHED_STATE_RUNNING = 0,
+	SCHED_STATE_DONE = 1,
+	SCHED_STATE_INCOMPLETE = 2,
+	SCHED_STATE_CANCELLED = 3,
+	SCHED_STATE_OVER_BUDGET = 4
+};
 
 struct sched_caps {               /* 0 stands for the default in brackets */
 	uint32_t attempts_max;    /* [5] failed asks of one sample in one wave */

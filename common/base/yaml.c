@@ -234,10 +234,10 @@ static bool fill_map(struct reader *r, struct yaml *v, const struct entry *entri
 static enum err_code close_collection(struct reader *r)
 {
 	struct frame *f = &r->frames[--r->depth];
-	const struct entry *entries = r->entries + f->first_entry;
 	struct yaml *v = f->node;
 	v->len = r->entry_count - f->first_entry;
 	if (v->len > 0) {
+		const struct entry *entries = r->entries + f->first_entry;
 		const struct yaml **items = arena_try_alloc(&r->doc->arena, v->len, sizeof(*items));
 		if (!items || (v->kind == YAML_MAP && !fill_map(r, v, entries)))
 			return no_memory(r);

@@ -1,28 +1,31 @@
 /* worker/agent/agent.h - what a worker holds, starts, releases and reports; its whole side of the protocol.
  *
  * Pure. The shell feeds the events of one loop turn, each with agent_step(), and then calls agent_turn() once: there
- * timers run, samples start and frames are made. Actions are carried out in their order. The same agent runs in the
- * simulator.
+ * timers run, samples start and frames are made. Then all actions are carried out in their order, before the next
+ * event. The same agent runs in the simulator.
  *
- * Rules, each with a test of its name in tests/unit/agent:
- *   connection  one endpoint at a time. 3 s without a frame: close, next endpoint, jittered. Refused(standby): the next
- *               at once. A Welcome behind (timeline, term) already followed is left, unless nothing better comes for
- *               60 s. Results window full without a Commit for 5 s: the other endpoints are asked over a second
- *               connection, and a term not lower than ours is followed.
- *   licence     nothing is asked (first ask or retry) later than lease_ms after the *sending* of the last Renew that
- * was answered, Hello counting as one. What is under way finishes. holding     a sample is `held` in Renew until the
- * record that ends it is committed, or Released has been sent, or the coordinator refused its lease before it started.
- * `started` from its first slot on. Samples of a net or score thread that has not turned for lease_ms are left out of
- * both. slots       asks under way never exceed the worker's slots, nor a route's slots of its last Grant. A sample
- * that waits to ask again has no slot and asks before fresh ones. A paused route starts nothing. An `alone` sample
- * starts when nothing else is under way and nothing starts beside it. credit      wanted = slots + what ended within
- * the last second - what is held; 0 while draining, while the outbox cannot be written, while the results window is
- * full. results     at most window_frames frames and window_bytes bytes unacknowledged; lowest record number first;
- * again after resend_ms and after each Welcome. Commit ranges are exact. When the timeline changes, the outbox gives
- * back what was committed within 60 s and it is sent again.
+ * Rules, each with a test in tests/unit/agent:
+ *
+ * - Connection: one endpoint at a time. 3 s without a frame: close, next endpoint, jittered. Refused(standby): the next
+ *   at once. A Welcome behind the (timeline, term) already followed is left, unless nothing better comes for 60 s.
+ *   Results window full without a Commit for 5 s: the other endpoints are asked over a second connection, and a term
+ *   not lower than ours is followed.
+ * - Licence: nothing is asked (first ask or retry) later than lease_ms after the sending of the last Renew that was
+ *   answered; Hello counts as one. What is under way finishes.
+ * - Holding: a sample is `held` in Renew until the record that ends it is committed, or Released has been sent, or the
+ *   coordinator refused its lease before it started; `started` from its first slot on. Samples of a net or score thread
+ *   that has not turned for lease_ms are left out of both.
+ * - Slots: asks under way never exceed the worker's slots, nor a route's slots of its last Grant (none: 0). A sample
+ *   that waits to ask again has no slot, and asks before fresh ones. A paused route starts nothing. An `alone` sample
+ *   starts when nothing else is under way, and nothing starts beside it.
+ * - Credit: slots + what ended within the last second - what is held; 0 while draining, while the outbox cannot be
+ *   written, while the results window is full.
+ * - Results: at most window_frames frames and window_bytes bytes unacknowledged; lowest record number first; again
+ *   after resend_ms and after each Welcome. Commit ranges are exact. When the timeline changes, the outbox gives back
+ *   what was committed within 60 s, and it is sent again.
  *
  * Memory: leases and samples held, records not yet committed and in memory; a kilobyte or so each. Texts in actions
- * live until the next agent_turn(). One thread. */
+ * live until the next call of agent_step(). One thread. */
 #ifndef ASSAY_AGENT_AGENT_H
 #define ASSAY_AGENT_AGENT_H
 
@@ -38,7 +41,9 @@ enum {
 	AGENT_LOST_HOLD_MS = 30 * 1000, /* unstarted samples are dropped so long after the licence has ended */
 	AGENT_GATHER_MS = 5,            /* how long a result waits for company while others are under way */
 	AGENT_RENEW_EARLY_MS = 20,      /* the least between two Renews that only bring credit */
-	AGENT_HELD_MAX = 1 << 17,
+	AGENT_HELD_MAX = 1 << 16,       /* samples; more are given back at once */
+	AGENT_DRAIN_MS = 60 * 1000,     /* how long a Drain of the coordinator lets asks run on */
+	AGENT_CONTEXTS_MAX = 256,
 	AGENT_ENDPOINTS_MAX = 16,
 };
 
@@ -53,8 +58,9 @@ struct agent_answer { /* an answer found in the outbox at start */
 struct agent_config { /* texts and arrays are borrowed for the agent's life */
 	struct outbox_id outbox;
 	struct str name, build;
-	uint32_t slots;     /* asks under way at most */
-	uint32_t net_count; /* net threads to spread samples over */
+	uint32_t slots;       /* asks under way at most */
+	uint32_t net_count;   /* net threads to spread samples over */
+	uint32_t score_count; /* score threads that say TURNED; 0 where none can stall */
 	uint32_t endpoint_count;
 	const struct str *endpoints; /* only compared with `leader` of a Refused */
 	const struct str *providers;
@@ -77,7 +83,7 @@ enum agent_event_kind {
 	AGENT_EV_FRAME,     /* a decoded frame; copied where it must be */
 	AGENT_EV_KEPT,      /* a record is in the outbox (written now, or loaded again); the agent takes it */
 	AGENT_EV_ASK_ENDED, /* the slot of a sample is free */
-	AGENT_EV_TURNED,    /* a net thread, or (thread = net_count) the score pool, has turned */
+	AGENT_EV_TURNED,    /* a net thread (0 ..), or a score thread (net_count ..), has turned */
 	AGENT_EV_OUTBOX,    /* can it be written, and how many records wait there to be loaded */
 	AGENT_EV_DRAIN,     /* orderly stop, within limit_ms */
 };

@@ -3,6 +3,8 @@
 #include "common/base/mem.h"
 #include <string.h>
 
+#define LEN_MAX (UINT64_C(1) << 48) /* far from any overflow below */
+
 static size_t word_count(uint64_t len)
 {
 	return (size_t)((len + 63) / 64);
@@ -10,6 +12,7 @@ static size_t word_count(uint64_t len)
 
 void bits_init(struct bits *b, uint64_t len)
 {
+	check_msg(len <= LEN_MAX, "%llu bits", (unsigned long long)len);
 	*b = (struct bits){ .words = mem_new(word_count(len), sizeof(uint64_t)), .len = len };
 }
 

@@ -5,7 +5,7 @@
 
 void buf_init(struct buf *b, size_t bytes_max)
 {
-	*b = (struct buf){ .max = bytes_max };
+	*b = (struct buf){ .max = MIN_OF(bytes_max, SIZE_MAX / 4) }; /* so that no sum of sizes here can overflow */
 }
 
 void buf_done(struct buf *b)
@@ -83,6 +83,8 @@ bool buf_vprintf(struct buf *b, const char *format, va_list args)
 	if (ok) {
 		(void)vsnprintf(b->data + b->len, (size_t)len + 1, format, again); /* measured just above */
 		b->len += (size_t)len;
+	} else {
+		b->failed = true;
 	}
 	va_end(again);
 	return ok;

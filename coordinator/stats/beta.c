@@ -25,14 +25,14 @@ static double log_front(double a, double b, struct beta_point at)
 /* I_x(a, b) / front for x below about the mean: the even part of the continued fraction, by Lentz's method. */
 static double fraction(double a, double b, struct beta_point at)
 {
-	double x = at.x;
-	double h = a * (a - (a + b) * x + 1) / (a + 1); /* the term at n = 0 */
+	double x = at.x, lead = a * at.y - b * x + 1; /* a - (a + b) x + 1 without its cancellation */
+	double h = a * lead / (a + 1);                /* the term at n = 0 */
 	h = fabs(h) < DBL_MIN ? DBL_MIN : h;
 	double c = h, d = 0;
 	for (int i = 1; i < FRACTION_STEPS_MAX; i++) {
 		double n = i, odd = a + 2 * n - 1;
 		double over = (a + n - 1) / odd * ((a + b + n - 1) / odd) * n * (b - n) * x * x;
-		double under = n + n * (b - n) * x / odd + (a + n) * (a - (a + b) * x + 1 + n * (2 - x)) / (odd + 2);
+		double under = n + n * (b - n) * x / odd + (a + n) * (lead + n * (1 + at.y)) / (odd + 2);
 		d = under + over * d;
 		d = 1 / (fabs(d) < DBL_MIN ? DBL_MIN : d);
 		c = under + over / c;

@@ -50,9 +50,11 @@ void map_done(struct map *m)
 	map_init(m, m->value_size);
 }
 
-static uint64_t hash_bytes(struct str key)
+/* Keys come from outside, so equal hashes must not be easy to make: the seed is where the first slots happened to be
+ * put. Nothing but time depends on it, since walks go by insertion. */
+static uint64_t hash_bytes(const struct map *m, struct str key)
 {
-	uint64_t h = rng_mix(key.len);
+	uint64_t h = rng_mix(m->seed ^ key.len);
 	size_t i = 0;
 	for (; i + 8 <= key.len; i += 8) {
 		uint64_t word;
@@ -63,6 +65,11 @@ static uint64_t hash_bytes(struct str key)
 	if (i < key.len)
 		memcpy(&tail, key.data + i, key.len - i);
 	return rng_mix(h ^ tail);
+}
+
+static uint64_t hash_number(const struct map *m, uint64_t key)
+{
+	return rng_mix(m->seed ^ rng_mix(key));
 }
 
 static bool same_key(const struct header *h, uint64_t hash, bool is_number, uint64_t number, struct str bytes)
@@ -156,36 +163,47 @@ static bool remove_entry(struct map *m, struct header *h)
 	return true;
 }
 
+/* Before the first hash of a map is taken. */
+static void begin(struct map *m)
+{
+	if (m->slots)
+		return;
+	rebuild(m, 0);
+	m->seed = rng_mix((uint64_t)(uintptr_t)m->slots);
+}
+
 void *map_put(struct map *m, struct str key, bool *ret_is_new)
 {
-	return put(m, hash_bytes(key), false, 0, key, ret_is_new);
+	begin(m);
+	return put(m, hash_bytes(m, key), false, 0, key, ret_is_new);
 }
 
 void *map_get(const struct map *m, struct str key)
 {
-	struct header *h = find(m, hash_bytes(key), false, 0, key);
+	struct header *h = find(m, hash_bytes(m, key), false, 0, key);
 	return h ? value_of(h) : NULL;
 }
 
 bool map_remove(struct map *m, struct str key)
 {
-	return remove_entry(m, find(m, hash_bytes(key), false, 0, key));
+	return remove_entry(m, find(m, hash_bytes(m, key), false, 0, key));
 }
 
 void *map_put_u64(struct map *m, uint64_t key, bool *ret_is_new)
 {
-	return put(m, rng_mix(key), true, key, (struct str){ 0 }, ret_is_new);
+	begin(m);
+	return put(m, hash_number(m, key), true, key, (struct str){ 0 }, ret_is_new);
 }
 
 void *map_get_u64(const struct map *m, uint64_t key)
 {
-	struct header *h = find(m, rng_mix(key), true, key, (struct str){ 0 });
+	struct header *h = find(m, hash_number(m, key), true, key, (struct str){ 0 });
 	return h ? value_of(h) : NULL;
 }
 
 bool map_remove_u64(struct map *m, uint64_t key)
 {
-	return remove_entry(m, find(m, rng_mix(key), true, key, (struct str){ 0 }));
+	return remove_entry(m, find(m, hash_number(m, key), true, key, (struct str){ 0 }));
 }
 
 static struct header *next(const struct map *m, size_t *at)

@@ -14,7 +14,7 @@ struct map {
 	uint32_t *slots; /* index + 1 into entries; 0 is empty */
 	size_t len;      /* live entries */
 	size_t entry_count, entry_cap, slot_count;
-	uint64_t seed;
+	uint64_t seed; /* of the hash; changes time only, never an order */
 };
 
 void map_init(struct map *m, size_t value_size); /* allocates nothing yet */

@@ -25,7 +25,7 @@ const struct json *json_root(const struct json_doc *doc);
 
 enum json_kind json_kind(const struct json *v);
 const char *json_kind_name(enum json_kind kind); /* "a string", "an integer", ... for messages */
-size_t json_len(const struct json *v);            /* members of an array or object; else 0 */
+size_t json_len(const struct json *v);           /* members of an array or object; else 0 */
 const struct json *json_get(const struct json *object, const char *key);
 const struct json *json_get_str(const struct json *object, struct str key);
 const struct json *json_at(const struct json *array, size_t i);

@@ -3,12 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Test hook, not state of the program: purity (DESIGN.md 11) is about what release code can observe. */
-static _Thread_local uint64_t fail_after;
+/* Of the thread; neither changes what release code computes, only how a failure is named (DESIGN.md 11, purity). */
+static _Thread_local uint64_t fail_after, refused_count;
 
 void mem_fail_at(uint64_t nth)
 {
 	fail_after = nth;
+}
+
+uint64_t mem_refused_count(void)
+{
+	return refused_count;
 }
 
 static bool must_fail(void)
@@ -16,24 +21,33 @@ static bool must_fail(void)
 	return fail_after != 0 && --fail_after == 0;
 }
 
+static void *counted(void *p)
+{
+	refused_count += p == NULL;
+	return p;
+}
+
 void *mem_try_new(size_t count, size_t size)
 {
-	if (must_fail())
-		return NULL;
-	return calloc(count ? count : 1, size ? size : 1);
+	size_t bytes;
+	if (must_fail() || __builtin_mul_overflow(count, size, &bytes))
+		return counted(NULL);
+	return counted(calloc(bytes ? bytes : 1, 1));
 }
 
 void *mem_try_grow(void *p, size_t count, size_t size)
 {
 	size_t bytes;
 	if (must_fail() || __builtin_mul_overflow(count, size, &bytes))
-		return NULL;
-	return realloc(p, bytes ? bytes : 1);
+		return counted(NULL);
+	return counted(realloc(p, bytes ? bytes : 1));
 }
 
 void *mem_new(size_t count, size_t size)
 {
-	void *p = calloc(count ? count : 1, size ? size : 1);
+	size_t bytes;
+	bool fits = !__builtin_mul_overflow(count, size, &bytes);
+	void *p = fits ? calloc(bytes ? bytes : 1, 1) : NULL;
 	check_msg(p != NULL, "out of memory: %zu x %zu bytes", count, size);
 	return p;
 }

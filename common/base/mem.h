@@ -17,6 +17,10 @@ void mem_free(void *p); /* accepts NULL */
 /* Makes room for `want` elements: doubles *cap as needed. The array is grown in place of *array. */
 void mem_reserve(void *array_address, size_t *cap, size_t want, size_t size);
 
+/* How many mem_try_* calls of this thread gave NULL so far: tells "out of memory" from other failures of a library
+ * that was handed these functions and does not say which it was. */
+uint64_t mem_refused_count(void);
+
 /* Tests only: the nth mem_try_* call from now fails (1 = the next); 0 turns it off. */
 void mem_fail_at(uint64_t nth);
 

@@ -23,7 +23,7 @@ struct regex_match {
 /* Errors name the column. More groups or bytes than the maxima are ERR_LIMIT. */
 enum err_code regex_compile(struct str pattern, unsigned flags, struct regex **ret_regex,
                             struct error *reterr) MUST_CHECK;
-void regex_free(struct regex *r); /* accepts NULL */
+void regex_free(struct regex *r);                /* accepts NULL */
 size_t regex_group_count(const struct regex *r); /* with the whole match: 1 for a pattern without groups */
 
 /* The first match at or after byte `from`. *ret_found false is a value, not an error. */

@@ -12,9 +12,11 @@
 typedef bool template_lookup(void *context, struct str name, struct str *ret_value);
 
 enum err_code template_check(struct str text, struct error *reterr) MUST_CHECK; /* syntax only */
-/* Each name in order of appearance: for (size_t at = 0; template_next_name(text, &at, &name);). text must be checked. */
+/* Each name in order of appearance: for (size_t at = 0; template_next_name(text, &at, &name);). text must be checked.
+ */
 bool template_next_name(struct str text, size_t *at, struct str *ret_name);
 /* An unknown name is ERR_NOT_FOUND and named; a full buffer is ERR_LIMIT. */
-enum err_code template_render(struct str text, template_lookup *lookup, void *context, struct buf *out, struct error *reterr) MUST_CHECK;
+enum err_code template_render(struct str text, template_lookup *lookup, void *context, struct buf *out,
+                              struct error *reterr) MUST_CHECK;
 
 #endif

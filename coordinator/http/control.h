@@ -36,7 +36,8 @@ struct control_state {
 
 struct control {
 	void *arg;
-	/* The run's row was made or changed: the coordinator reads it and takes it in. Returns once the schedule knows. */
+	/* The run's row was made or changed: the coordinator reads it and takes it in. Returns once the schedule knows.
+	 */
 	enum err_code (*run_changed)(void *arg, uint64_t run_id, enum control_change change, struct error *reterr);
 	/* A model was added or changed: its route is read again. */
 	enum err_code (*routes_changed)(void *arg, struct error *reterr);

@@ -104,18 +104,29 @@ static enum err_code check_limits(struct str text, struct error *reterr)
 	return ERR_OK;
 }
 
+static enum err_code no_memory(struct str text, struct error *reterr)
+{
+	return error_set(reterr, ERR_NOMEM, "out of memory reading %zu bytes of JSON", text.len);
+}
+
+/* jansson stands behind the token that it could not take, and mostly quotes it. */
+static size_t start_of_token(const json_error_t *e)
+{
+	const char *near = strstr(e->text, " near '");
+	size_t quoted = near ? strlen(near) - strlen(" near '") - 1 : 1;
+	return e->position > 0 && (size_t)e->position >= quoted ? (size_t)e->position - quoted : 0;
+}
+
 static enum err_code fail_parse(struct str text, const json_error_t *e, struct error *reterr)
 {
 	enum json_error_code cause = json_error_code(e);
-	if (cause == json_error_out_of_memory)
-		return error_set(reterr, ERR_NOMEM, "out of memory reading %zu bytes of JSON", text.len);
 	const char *hint = "";
 	if (cause == json_error_numeric_overflow)
 		hint = " (integers must fit 64 bits, reals a double; write others as strings)";
 	else if (str_starts(text, STR("\xEF\xBB\xBF")))
 		hint = " (the text starts with a byte order mark; save it without)";
 	char what[200]; /* the text quotes the input */
-	struct place p = place_of(text, e->position > 0 ? (size_t)e->position - 1 : 0);
+	struct place p = place_of(text, start_of_token(e));
 	return error_set(reterr, ERR_INVALID, "line %u, column %u: %s%s", p.line, p.column,
 	                 unicode_excerpt(str_from(e->text), what, sizeof(what)), hint);
 }
@@ -127,14 +138,15 @@ enum err_code json_parse(struct str text, struct json_doc **ret_doc, struct erro
 	enum err_code err = check_limits(text, reterr);
 	if (err != ERR_OK)
 		return err;
+	uint64_t refused = mem_refused_count(); /* jansson calls some failed allocations syntax errors */
 	struct json_doc *doc = mem_try_new(1, sizeof(*doc));
 	if (!doc)
-		return error_set(reterr, ERR_NOMEM, "out of memory reading %zu bytes of JSON", text.len);
+		return no_memory(text, reterr);
 	json_error_t e = { 0 };
 	doc->root = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
 	if (!doc->root) {
 		mem_free(doc);
-		return fail_parse(text, &e, reterr);
+		return refused != mem_refused_count() ? no_memory(text, reterr) : fail_parse(text, &e, reterr);
 	}
 	*ret_doc = doc;
 	return ERR_OK;

@@ -159,23 +159,27 @@ static size_t on_bytes(char *data, size_t size, size_t count, void *arg)
 	return f->stopped ? 0 : len;
 }
 
-static bool all_sent(struct flight *f)
+static bool any_sent(const struct flight *f)
 {
 	long request_bytes = 0;
+	return curl_easy_getinfo(f->easy, CURLINFO_REQUEST_SIZE, &request_bytes) == CURLE_OK && request_bytes > 0;
+}
+
+static bool all_sent(const struct flight *f)
+{
 	curl_off_t body_bytes = 0;
-	return curl_easy_getinfo(f->easy, CURLINFO_REQUEST_SIZE, &request_bytes) == CURLE_OK && request_bytes > 0 &&
-	       curl_easy_getinfo(f->easy, CURLINFO_SIZE_UPLOAD_T, &body_bytes) == CURLE_OK &&
+	return any_sent(f) && curl_easy_getinfo(f->easy, CURLINFO_SIZE_UPLOAD_T, &body_bytes) == CURLE_OK &&
 	       (uint64_t)body_bytes >= f->body_len;
 }
 
 /* Called when a connection stands and the request is about to go out. A second time means: curl had taken a kept
  * connection, the peer closed it, and curl would now quietly send the request again. That is wanted only while the
- * first sending cannot have been carried out. */
+ * first sending cannot have been carried out; how much of its body had left, curl has forgotten by now. */
 static int on_before_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
 	struct flight *f = arg;
 	(void)peer_ip, (void)own_ip, (void)peer_port, (void)own_port;
-	f->repeated = f->connected && !f->may_repeat && all_sent(f);
+	f->repeated = f->connected && !f->may_repeat && any_sent(f);
 	f->connected = true;
 	return f->repeated ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
@@ -610,7 +614,7 @@ static void finish(struct flight *f, CURLcode rc, enum http_class class)
 {
 	struct http_client *c = f->client;
 	f->rc = rc;
-	f->sent = all_sent(f);
+	f->sent = f->repeated || all_sent(f);
 	(void)curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &f->os_errno); /* 0 where it is not known */
 	f->class = class == HTTP_OK ? class_of(f) : class;
 	(void)curl_multi_remove_handle(f->shard->multi, f->easy); /* it is in it */

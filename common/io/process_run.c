@@ -92,8 +92,8 @@ enum err_code process_run(const struct process_spec *spec, struct str input, int
 {
 	struct process_spec piped = *spec;
 	piped.stdout_to = piped.stderr_to = PROCESS_OUTPUT_PIPE;
-	int in_fd;
-	struct process *p;
+	int in_fd = -1;
+	struct process *p = NULL;
 	enum err_code err = input_file(input, &in_fd, reterr);
 	if (err != ERR_OK)
 		return err;

@@ -34,10 +34,15 @@ static enum err_code unpack(struct arena *arena, const ProtobufCMessageDescripto
 	struct allocator a = { { allocate, release, &a }, arena, false };
 	ProtobufCMessage *message =
 		protobuf_c_message_unpack(descriptor, &a.base, bytes.len, (const uint8_t *)bytes.data);
-	if (!message)
-		return a.spent ? error_set(reterr, ERR_LIMIT, "more than %zu bytes of memory to hold %zu bytes",
-		                           arena->budget_bytes, bytes.len)
-		               : error_set(reterr, ERR_CORRUPT, "%zu bytes that protobuf-c refuses", bytes.len);
+	if (!message && a.spent) {
+		(void)error_set(reterr, ERR_LIMIT, "more than %zu bytes of memory to hold %zu bytes",
+		                arena->budget_bytes, bytes.len); /* the code stands below: analysers see it there */
+		return ERR_LIMIT;
+	}
+	if (!message) {
+		(void)error_set(reterr, ERR_CORRUPT, "%zu bytes that protobuf-c refuses", bytes.len); /* as above */
+		return ERR_CORRUPT;
+	}
 	*ret_message = message;
 	return ERR_OK;
 }

@@ -20,7 +20,7 @@ static void put_held_leases(struct writer *w, const struct msg_held_lease *lease
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct msg_held_lease *l = &leases[i];
-		size_t mark = writer_begin(w, 20);
+		struct writer_mark mark = writer_begin(w, 20, 0);
 		put_lease_no(w, l->number);
 		writer_u64(w, 3, l->run_id);
 		writer_u64(w, 4, l->retry_no);
@@ -39,7 +39,7 @@ static void put_abilities(struct writer *w, const struct msg_hello *m)
 	for (size_t i = 0; i < m->provider_count; i++)
 		writer_text_present(w, 11, m->providers[i]);
 	for (size_t i = 0; i < m->alias_count; i++) {
-		size_t mark = writer_begin(w, 12);
+		struct writer_mark mark = writer_begin(w, 12, 0);
 		writer_text(w, 1, m->aliases[i].name);
 		writer_hash(w, 2, &m->aliases[i].digest);
 		writer_end(w, mark);
@@ -47,7 +47,7 @@ static void put_abilities(struct writer *w, const struct msg_hello *m)
 	for (size_t i = 0; i < m->allowed_host_count; i++)
 		writer_text_present(w, 13, m->allowed_hosts[i]);
 	for (size_t i = 0; i < m->host_count; i++) {
-		size_t mark = writer_begin(w, 14);
+		struct writer_mark mark = writer_begin(w, 14, 0);
 		writer_text(w, 1, m->hosts[i].command);
 		writer_u64(w, 2, m->hosts[i].slots);
 		writer_end(w, mark);
@@ -83,7 +83,7 @@ static void put_renew(struct writer *w, const struct msg_renew *m)
 	writer_u64(w, 2, m->frame_seen);
 	writer_u64(w, 3, m->wanted);
 	for (size_t i = 0; i < m->route_count; i++) {
-		size_t mark = writer_begin(w, 10);
+		struct writer_mark mark = writer_begin(w, 10, 0);
 		writer_u64(w, 1, m->routes[i].route_id);
 		writer_u64(w, 2, m->routes[i].slots);
 		writer_u64(w, 3, m->routes[i].in_flight);
@@ -99,7 +99,7 @@ static void put_scores(struct writer *w, const struct msg_record *r)
 {
 	for (size_t i = 0; i < r->score_count; i++) {
 		const struct msg_score *s = &r->scores[i];
-		size_t mark = writer_begin(w, 40);
+		struct writer_mark mark = writer_begin(w, 40, s->explanation.len);
 		writer_u64(w, 1, s->metric);
 		if (s->has_value)
 			writer_double_present(w, 2, s->value);
@@ -150,7 +150,7 @@ static void put_record(struct writer *w, const struct msg_record *r)
 static void put_results(struct writer *w, const struct msg_results *m)
 {
 	for (size_t i = 0; i < m->record_count; i++) {
-		size_t mark = writer_begin(w, 1);
+		struct writer_mark mark = writer_begin(w, 1, m->records[i].response.len);
 		put_record(w, &m->records[i]);
 		writer_end(w, mark);
 	}
@@ -382,7 +382,7 @@ enum err_code frame_record_encode(const struct msg_record *r, struct buf *out, s
 size_t frame_record_bytes(const struct msg_record *r)
 {
 	struct writer w = { 0 };
-	size_t mark = writer_begin(&w, 1);
+	struct writer_mark mark = writer_begin(&w, 1, r->response.len);
 	put_record(&w, r);
 	writer_end(&w, mark);
 	return w.len;

@@ -1,8 +1,7 @@
+// libs: wire
 /* A frame that decodes can be encoded again, and then decodes to the bytes of that encoding: nothing is lost twice. */
-#include "common/base/check.h"
 #include "common/wire/frame.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void encode(const struct msg *m, struct buf *out)
 {
@@ -11,7 +10,7 @@ static void encode(const struct msg *m, struct buf *out)
 	check_msg(err == ERR_OK, "what was decoded cannot be encoded: %s", error.text);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct arena arena;
 	struct error error = { .text = "" };
@@ -20,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf once, twice;
 	buf_init(&once, WIRE_FRAME_BYTES_MAX);
 	buf_init(&twice, WIRE_FRAME_BYTES_MAX);
-	if (frame_decode(str_make(data, size), &arena, &first, &error) == ERR_OK) {
+	if (frame_decode(str_make(data, len), &arena, &first, &error) == ERR_OK) {
 		encode(&first, &once);
 		arena_reset(&arena); /* `first` ends here */
 		enum err_code err = frame_decode(buf_str(&once), &arena, &second, &error);

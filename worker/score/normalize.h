@@ -1,12 +1,13 @@
 /* worker/score/normalize.h - the text steps that make two ways of writing the same answer equal.
  *
- * Steps are applied in the order given, to the answer and to the target alike. White space means Unicode white space.
+ * Steps are applied in the order given, to the answer and to the target alike. White space is what Unicode
+ * calls so, and U+200B and U+FEFF.
  *   trim            white space off both ends
  *   casefold        NFKC and case folding: "Straße" and "STRASSE" meet
  *   nfkc            compatibility normalisation alone
  *   strip_punctuation  ASCII and common typographic punctuation removed everywhere ("don't" gives "dont")
  *   collapse_space  runs of white space to one blank, none at the ends
- *   strip_articles  the words a, an, the removed (as in SQuAD's scoring)
+ *   strip_articles  the words a, an, the removed, the others joined by one blank (as in SQuAD's scoring)
  * Pure; any thread. Input must be valid UTF-8. */
 #ifndef ASSAY_SCORE_NORMALIZE_H
 #define ASSAY_SCORE_NORMALIZE_H

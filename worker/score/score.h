@@ -14,7 +14,12 @@
 
 struct score_set;
 
-enum { SCORE_COUNT_MAX = 32, SCORE_EXPLANATION_BYTES_MAX = 400, SCORE_TEXT_BYTES_MAX = 16 << 20 };
+enum {
+	SCORE_COUNT_MAX = 32,
+	SCORE_EXPLANATION_BYTES_MAX = 400,
+	SCORE_EXTRACTED_BYTES_MAX = 2000,
+	SCORE_TEXT_BYTES_MAX = 16 << 20
+};
 
 struct score_item {                 /* what the item says; borrowed; NULL where it says nothing */
 	const struct json *target;  /* text, number or boolean, or a list of these: any of them will do */

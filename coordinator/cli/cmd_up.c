@@ -1,0 +1,248 @@
+#include "common/base/json.h"
+#include "common/io/clock.h"
+#include "common/io/http_client.h"
+#include "common/io/log.h"
+#include "common/io/signals.h"
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/home.h"
+#include "coordinator/cli/installation.h"
+#include "coordinator/cli/supervise.h"
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { READY_MS = 180000, LOOK_MS = 100, DOWN_MS = 150000, TAIL_LINES = 12, LOG_BYTES_MAX = 8 << 20 };
+
+static void pause_ms(int ms)
+{
+	struct pollfd none = { .fd = -1 };
+	(void)poll(&none, 1, ms); /* only time passes */
+}
+
+static bool interrupted(const struct cli *c)
+{
+	int number;
+	return c->signal_fd >= 0 && signals_next(c->signal_fd, &number, NULL);
+}
+
+/* The last lines of a log file: what went wrong, where people look first. */
+static void show_tail(const struct home *h, const char *name)
+{
+	struct buf text;
+	buf_init(&text, LOG_BYTES_MAX);
+	if (fs_read(fs_path("%s/logs/%s.log", h->root.text, name).text, &text, NULL) == ERR_OK && text.len) {
+		struct str all = str_trim(buf_str(&text));
+		size_t from = all.len;
+		for (unsigned lines = 0; from > 0 && lines < TAIL_LINES; from--)
+			lines += all.data[from - 1] == '\n';
+		(void)fprintf(stderr, "--- %s\n%.*s\n", name, STR_ARG(str_slice(all, from, all.len)));
+	}
+	buf_done(&text);
+}
+
+static bool running(const struct home *h, struct home_status *status)
+{
+	return home_status_read(h, status, NULL) == ERR_OK && process_id_alive(&status->supervise);
+}
+
+/* Asks /readyz, and how many workers are connected. */
+static bool ready(struct http_client *client, const struct home_status *s, unsigned workers)
+{
+	struct fs_path url = fs_path("%s/readyz", s->url);
+	struct http_request r = { .url = url.text, .timeout_ms = 2000, .response_bytes_max = 64 << 10 };
+	struct http_done done;
+	struct json_doc *doc = NULL;
+	bool ok = false;
+	if (http_client_fetch(client, &r, &done, NULL) != ERR_OK)
+		return false;
+	if (done.status == 200 && json_parse(done.body, &doc, NULL) == ERR_OK)
+		ok = json_i64_or(json_get(json_root(doc), "workers"), 0) >= (int64_t)workers;
+	json_free(doc);
+	http_done_free(&done);
+	return ok;
+}
+
+static enum err_code start_supervise(const struct cli *c, const struct home *h, unsigned workers, struct error *reterr)
+{
+	char count[16];
+	struct fs_path log_path = home_path(h, "logs/supervise.log"), home_env = fs_path("ASSAY_HOME=%s", h->root.text);
+	(void)snprintf(count, sizeof(count), "%u", workers);
+	const char *argv[] = { c->program_path, "supervise", "--workers", count, NULL };
+	const char *env[] = { home_env.text, NULL };
+	struct process_spec spec = { .argv = argv,
+		                     .cwd = h->root.text,
+		                     .env_set = env,
+		                     .stdout_to = PROCESS_OUTPUT_FILE,
+		                     .stdout_path = log_path.text,
+		                     .stderr_to = PROCESS_OUTPUT_STDOUT,
+		                     .new_session = true };
+	struct process *p;
+	enum err_code err = process_start(&spec, &p, reterr);
+	if (err == ERR_OK)
+		process_forget(p);
+	return err;
+}
+
+static const char *step_of(const struct home_status *s)
+{
+	for (size_t i = 0; i < s->process_count; i++)
+		if (strcmp(s->processes[i].state, "running") != 0)
+			return s->processes[i].name;
+	return "workers";
+}
+
+static enum cli_exit wait_ready(const struct cli *c, const struct home *h, unsigned workers)
+{
+	struct http_client *client;
+	struct home_status status;
+	struct error e;
+	uint64_t until = clock_now_ms() + READY_MS, told_ms = clock_now_ms();
+	if (http_client_new(NULL, &client, &e) != ERR_OK)
+		return cli_fail(c, &e);
+	bool is_ready = false, stopped = false;
+	while (!is_ready && !stopped && clock_now_ms() < until) {
+		bool up = running(h, &status);
+		is_ready = up && ready(client, &status, workers);
+		if (!is_ready)
+			pause_ms(LOOK_MS);
+		if (clock_now_ms() - told_ms >= 2000) {
+			told_ms = clock_now_ms();
+			cli_note(c, "  waiting for %s", up ? step_of(&status) : "supervise");
+		}
+		stopped = interrupted(c);
+	}
+	http_client_free(client);
+	if (is_ready)
+		return CLI_OK;
+	if (stopped)
+		return CLI_INTERRUPTED;
+	show_tail(h, "supervise");
+	show_tail(h, "postgres");
+	show_tail(h, "coordinator");
+	return cli_fail_text(c, CLI_FAILED, "not ready after %d s; all logs: assay logs", READY_MS / 1000);
+}
+
+static enum cli_exit print_status(const struct cli *c, const struct home *h, const struct home_status *s, bool is_up)
+{
+	struct buf text;
+	if (c->json) {
+		buf_init(&text, 1 << 20);
+		if (!home_status_to_json(h, s, is_up, &text))
+			return cli_fail_text(c, CLI_FAILED, "the status is too long");
+		text.len -= text.len ? 1 : 0; /* cli_print_json() adds the line end */
+		return cli_print_json(&text);
+	}
+	cli_print_line("%s  %s", is_up ? "running" : "stopped", h->root.text);
+	if (!is_up)
+		return CLI_OK;
+	cli_print_line("  url  %s", s->url);
+	cli_print_line("  dsn  %s", s->dsn);
+	for (size_t i = 0; i < s->process_count; i++) {
+		char since[CLOCK_TEXT_BYTES];
+		clock_text(s->processes[i].since_ms, since);
+		cli_print_line("  %-12s %-9s pid %-8d since %s  restarts %llu", s->processes[i].name,
+		               s->processes[i].state, (int)s->processes[i].id.pid, since,
+		               (unsigned long long)s->processes[i].restarts);
+	}
+	return CLI_OK;
+}
+
+enum cli_exit cmd_up(struct cli *c)
+{
+	struct home h;
+	struct home_status status;
+	struct fs_lock *lock = NULL;
+	struct error e;
+	unsigned workers = (unsigned)config_i64(c->config, "workers");
+	enum err_code err = home_find(true, &h, &e);
+	if (err == ERR_OK)
+		err = fs_lock_take(home_path(&h, "lock").text, &lock, &e);
+	if (err != ERR_OK)
+		return cli_fail(c, &e);
+	enum cli_exit exit_status = CLI_OK;
+	if (running(&h, &status)) {
+		if (status.process_count != workers + 2u && config_given(c->config, "workers"))
+			cli_note(c,
+			         "already running with %zu workers; to change that: assay down, then assay up "
+			         "--workers %u",
+			         status.process_count - 2, workers);
+		workers = (unsigned)status.process_count - 2;
+	} else {
+		cli_note(c, "starting PostgreSQL, a coordinator and %u workers in %s", workers, h.root.text);
+		err = installation_prepare(&h, workers, c->program_path, (const char *const *)environ, &e);
+		if (err == ERR_OK)
+			err = start_supervise(c, &h, workers, &e);
+		exit_status = err == ERR_OK ? CLI_OK : cli_fail(c, &e);
+	}
+	if (exit_status == CLI_OK)
+		exit_status = wait_ready(c, &h, workers);
+	fs_lock_release(lock);
+	if (exit_status != CLI_OK || !running(&h, &status))
+		return exit_status;
+	exit_status = print_status(c, &h, &status, true);
+	cli_note(c, "next: assay models add models.yaml | assay suite push suite.yaml | assay init");
+	return exit_status;
+}
+
+enum cli_exit cmd_down(struct cli *c)
+{
+	struct home h;
+	struct home_status status;
+	struct fs_lock *lock = NULL;
+	struct error e;
+	enum err_code err = home_find(false, &h, &e);
+	if (err == ERR_NOT_FOUND) {
+		cli_note(c, "nothing to stop: %s", e.text);
+		return CLI_OK;
+	}
+	if (err == ERR_OK)
+		err = fs_lock_take(home_path(&h, "lock").text, &lock, &e);
+	if (err != ERR_OK)
+		return cli_fail(c, &e);
+	if (!running(&h, &status)) {
+		fs_lock_release(lock);
+		cli_note(c, "nothing to stop in %s", h.root.text);
+		return CLI_OK;
+	}
+	cli_note(c, "stopping workers, coordinator and PostgreSQL in %s", h.root.text);
+	err = process_id_kill(&status.supervise, SIGTERM, false, &e);
+	if (err == ERR_OK)
+		err = process_id_wait(&status.supervise, DOWN_MS, &e);
+	else if (err == ERR_NOT_FOUND)
+		err = ERR_OK;
+	fs_lock_release(lock);
+	if (err != ERR_OK)
+		return cli_fail(c, &e);
+	cli_note(c, "stopped");
+	return CLI_OK;
+}
+
+enum cli_exit cmd_status(struct cli *c)
+{
+	struct home h;
+	struct home_status status = { 0 };
+	struct error e;
+	enum err_code err = home_find(false, &h, &e);
+	if (err != ERR_OK)
+		return cli_fail(c, &e);
+	bool is_up = running(&h, &status);
+	enum cli_exit printed = print_status(c, &h, &status, is_up);
+	return printed != CLI_OK || is_up ? printed : CLI_CONNECT;
+}
+
+enum cli_exit cmd_supervise(struct cli *c)
+{
+	static const int signals[] = { SIGTERM, SIGINT };
+	struct home h;
+	struct error e;
+	int fd = -1;
+	enum err_code err = log_setup(STR("info"), &e);
+	if (err == ERR_OK && c->signal_fd < 0)
+		err = signals_fd(signals, ARRAY_LEN(signals), &fd, &e);
+	if (err == ERR_OK)
+		err = home_find(true, &h, &e);
+	if (err == ERR_OK)
+		err = supervise_run(&h, (unsigned)config_i64(c->config, "workers"), c->program_path,
+		                    c->signal_fd < 0 ? fd : c->signal_fd, &e);
+	return err == ERR_OK ? CLI_OK : cli_fail(c, &e);
+}

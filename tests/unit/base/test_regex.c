@@ -112,6 +112,52 @@ static void broken_utf8_is_refused(void **state)
 	regex_free(r);
 }
 
+static enum err_code compile_and_find(struct error *reterr)
+{
+	struct regex *r = NULL;
+	struct regex_match m;
+	bool found = false;
+	enum err_code err = regex_compile(STR("(a+)(b|c)*d"), REGEX_CASELESS, &r, reterr);
+	if (err == ERR_OK)
+		err = regex_find(r, STR("xxAABCBd"), 0, &found, &m, reterr);
+	if (err == ERR_OK)
+		assert_str_equal_c(m.group[1], "AA");
+	regex_free(r);
+	return err;
+}
+
+static void every_failed_allocation_is_told_and_leaks_nothing(void **state)
+{
+	(void)state;
+	uint64_t nth = 1;
+	for (enum err_code err = ERR_NOMEM; err != ERR_OK; nth++) {
+		mem_fail_at(nth);
+		err = compile_and_find(&e);
+		mem_fail_at(0);
+		if (err != ERR_OK)
+			assert_int_equal(err, ERR_NOMEM);
+	}
+	assert_in_range(nth, 6, 100);
+}
+
+static void a_search_may_begin_at_the_end_but_not_past_it(void **state)
+{
+	(void)state;
+	struct regex *r = NULL;
+	struct regex_match m;
+	bool found;
+	assert_ok(regex_compile(STR("x?"), 0, &r, &e), &e);
+	assert_ok(regex_find(r, STR("ab"), 2, &found, &m, &e), &e);
+	assert_true(found);
+	assert_int_equal(m.group[0].len, 0);
+	assert_ok(regex_find(r, STR("ab"), 3, &found, &m, &e), &e);
+	assert_false(found);
+	assert_ok(regex_find(r, (struct str){ NULL, 0 }, 0, &found, &m, &e), &e);
+	assert_true(found);
+	regex_free(r);
+	regex_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +168,8 @@ int main(void)
 		cmocka_unit_test(many_starts_of_little_work_each_are_a_limit_too),
 		cmocka_unit_test(a_plain_pattern_reads_a_long_text_to_its_end),
 		cmocka_unit_test(broken_utf8_is_refused),
+		cmocka_unit_test(every_failed_allocation_is_told_and_leaks_nothing),
+		cmocka_unit_test(a_search_may_begin_at_the_end_but_not_past_it),
 	};
 	return cmocka_run_group_tests_name("regex", tests, NULL, NULL);
 }

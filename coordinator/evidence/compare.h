@@ -1,12 +1,13 @@
 /* coordinator/evidence/compare.h - did the candidate get better, and where? Two runs, paired item by item.
  *
- * Items pair when id and content are the same, and else when only the content is (a renamed item); an id whose content
+ * Items pair when id and content are the same, or else when the content alone is (a renamed item); an id whose content
  * changed does not pair. Every item that found no partner is listed with the reason. When no item pairs at all the
  * comparison is refused: two means over different items are not a comparison.
  *
  * Differences are candidate minus baseline, over the items that both runs scored. The p-value is McNemar's exact one
- * for 0/1 scores without clusters, else the paired t test (CR1 over clusters); where the differences have no spread the
- * exact sign test over items or clusters. q is Benjamini-Hochberg, holm is Holm, both over the rows of one metric and
+ * for 0/1 scores without clusters or weights, else the paired t test (CR1 over clusters); where the differences have no
+ * spread, which is no proof, the exact sign test over items or clusters and an interval from the share of items that
+ * could still differ. q is Benjamini-Hochberg, holm is Holm, both over the rows of one metric and
  * one dimension; the row over the whole suite is a family of its own. The verdict is
  *   better, worse        q <= alpha and the interval lies on that side of 0
  *   not enough evidence  too few pairs to say anything: under 2 (or 2 clusters), or so few that not even all items
@@ -47,12 +48,14 @@ struct compare_row {
 	enum compare_method method;
 	enum compare_test test;
 	struct number p, q, holm;
-	struct number diff_worst,
-		diff_best;          /* over all paired items with the missing scores against and for the candidate */
+	/* Over all paired items, with the missing scores against and for the candidate. */
+	struct number diff_worst, diff_best;
 	struct number detectable;   /* smallest difference seen with this power at level alpha */
 	bool detectable_from_bound; /* nothing changed: from the 95 % upper bound of the share of changed items */
 	enum compare_verdict verdict;
 };
+
+enum { COMPARE_FLIPS_MAX = 10000 }; /* listed a metric; `changed` of the whole suite's row counts all */
 
 struct compare_flip { /* an item whose score differs; losses first, then by size, then by item */
 	uint32_t metric_cand;
@@ -70,14 +73,16 @@ struct compare {
 	struct compare_options options;
 	size_t pair_count;
 	const uint32_t *pair_base, *pair_cand; /* [pair_count] item numbers, in the candidate's order */
-	struct compare_row *rows; /* by metric; the whole suite, then each common dimension and its groups */
+	struct compare_row *rows; /* by metric; the whole suite, then the candidate's dimensions and their groups */
 	size_t row_count;
 	struct compare_flip *flips; /* of all metrics, metric by metric */
 	size_t flip_count;
 	struct compare_unpaired *unpaired; /* the baseline's, then the candidate's, in item order */
 	size_t unpaired_count;
-	size_t better, worse, no_evidence,
-		not_enough; /* rows of the primary metric by verdict, without the whole suite */
+};
+
+struct compare_tally {
+	size_t better, worse, no_evidence, not_enough;
 };
 
 struct compare_options compare_defaults(void);
@@ -87,6 +92,8 @@ enum err_code compare_runs(struct arena *arena, const struct samples *base, cons
                            struct compare_options options, struct compare *ret_compare,
                            struct error *reterr) MUST_CHECK;
 
+/* How many groups of a dimension ("all": the whole suite, one row) came out how. */
+struct compare_tally compare_count(const struct compare *c, struct str metric, struct str dimension);
 const struct compare_row *compare_find(const struct compare *c, struct str metric, struct str dimension,
                                        struct str group);
 const char *compare_verdict_name(enum compare_verdict v); /* "better", "no evidence of a difference", ... */

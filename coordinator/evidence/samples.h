@@ -92,6 +92,8 @@ size_t samples_at(const struct samples *s, size_t item, uint32_t epoch);
 bool samples_find_metric(const struct samples *s, struct str name, size_t *ret_metric);
 bool samples_find_dimension(const struct samples *s, struct str name, size_t *ret_dimension);
 
+struct interval samples_range(const struct samples *s, size_t metric); /* undefined too when a score broke it */
+
 /* An item's score: the mean over the epochs that were scored. Undefined when none was. A sample that came after its
  * run had ended (FLAG_AFTER_END) is left out. */
 struct number samples_item_score(const struct samples *s, size_t metric, size_t item);

@@ -22,7 +22,7 @@ void paired_diff_differences(const double *a, const double *b, size_t n, double 
 	if (high - low > noise || high == low)
 		return;
 	for (size_t i = 0; i < n; i++)
-		d[i] = low <= 0 && high >= 0 ? 0 : low;
+		d[i] = low <= 0 && high >= 0 ? 0 : (low + high) / 2; /* the same whichever side is named first */
 }
 
 static struct number correlation(const double *a, const double *b, struct sum_moments ma, struct sum_moments mb)

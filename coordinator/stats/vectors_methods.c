@@ -17,6 +17,7 @@
 #include "coordinator/stats/two_sample_diff.h"
 #include "coordinator/stats/vectors.h"
 #include "coordinator/stats/vectors_input.h"
+#include "coordinator/stats/weighting.h"
 #include "coordinator/stats/wilson_clustered.h"
 
 static enum refusal run_clt_mean(struct vectors_input *in, struct json_write *out)
@@ -438,6 +439,23 @@ static enum refusal run_permutation_paired(struct vectors_input *in, struct json
 	return REFUSAL_NONE;
 }
 
+static enum refusal run_weighting(struct vectors_input *in, struct json_write *out)
+{
+	size_t n, n_w;
+	const double *x = vectors_input_nums(in, "x", &n), *w = vectors_input_nums(in, "w", &n_w);
+	if (n != n_w)
+		return REFUSAL_LENGTH_MISMATCH;
+	struct weighting r;
+	enum refusal refused = weighting_compute(x, w, NULL, n, &r);
+	if (refused)
+		return refused;
+	vectors_put_num(out, "mean", r.mean);
+	vectors_put(out, "se", r.se);
+	vectors_put_num(out, "ess", r.ess);
+	vectors_put_num(out, "deff", r.deff);
+	return REFUSAL_NONE;
+}
+
 static const struct vectors_method methods[] = {
 	{ "clt_mean", CLT_MEAN_VERSION, run_clt_mean },
 	{ "clustered_mean", CLUSTERED_MEAN_VERSION, run_clustered_mean },
@@ -454,6 +472,7 @@ static const struct vectors_method methods[] = {
 	{ "proportion_diff_ci", PROPORTION_DIFF_CI_VERSION, run_proportion_diff_ci },
 	{ "suite_aggregate", SUITE_AGGREGATE_VERSION, run_suite_aggregate },
 	{ "two_sample_diff", TWO_SAMPLE_DIFF_VERSION, run_two_sample_diff },
+	{ "weighting", WEIGHTING_VERSION, run_weighting },
 	{ "wilson_clustered", WILSON_CLUSTERED_VERSION, run_wilson_clustered },
 };
 

@@ -4,7 +4,7 @@
 #include "common/wire/frame.h"
 #include "worker/agent/agent_state.h"
 
-enum { FRAME_SPARE_BYTES = 1024, RECORD_SPARE_BYTES = 8, LOAD_RECORDS = 256 };
+enum { ENVELOPE_BYTES = 64, RECORD_SPARE_BYTES = 8, LOAD_RECORDS = 256 };
 
 void results_free_all(struct agent *a)
 {
@@ -123,8 +123,6 @@ static void commit_one(struct agent *a, uint64_t record_no)
 	a->record_bytes -= r.bytes;
 	if (r.sent) {
 		struct agent_frame *f = &a->frames[r.frame];
-		f->bytes -= r.bytes;
-		a->window_used_bytes -= r.bytes;
 		if (--f->left == 0)
 			frame_free(a, f);
 	} else {
@@ -231,13 +229,15 @@ static bool window_fits(const struct agent *a, size_t bytes)
 static void fill_frame(struct agent *a, struct agent_frame *f)
 {
 	f->used = true;
-	f->bytes = 0;
+	f->bytes = ENVELOPE_BYTES;
 	f->count = 0;
 	const struct agent_record *next;
 	while (f->count < WIRE_RESULTS_RECORDS_MAX && (next = next_waiting(a)) != NULL) {
-		check_msg(next->bytes <= WIRE_FRAME_BYTES_MAX - FRAME_SPARE_BYTES, "record %llu of %zu bytes",
+		check_msg(next->bytes + ENVELOPE_BYTES <= WIRE_FRAME_BYTES_MAX, "record %llu of %zu bytes",
 		          (unsigned long long)next->record->m.record_no, next->bytes);
-		if (f->bytes + next->bytes > WIRE_FRAME_BYTES_MAX - FRAME_SPARE_BYTES || !window_fits(a, next->bytes))
+		bool is_first = f->count == 0; /* the caller has asked whether that one fits */
+		if (!is_first &&
+		    (f->bytes + next->bytes > WIRE_FRAME_BYTES_MAX || !window_fits(a, f->bytes + next->bytes)))
 			break;
 		struct heap_item item;
 		check(heap_pop(&a->waiting, &item));
@@ -246,8 +246,8 @@ static void fill_frame(struct agent *a, struct agent_frame *f)
 		r->frame = (uint32_t)(f - a->frames);
 		f->record_nos[f->count++] = item.id;
 		f->bytes += r->bytes;
-		a->window_used_bytes += r->bytes;
 	}
+	a->window_used_bytes += f->bytes;
 	f->left = f->count;
 	a->frames_used++;
 }
@@ -289,13 +289,13 @@ void results_turn(struct agent *a, struct agent_actions *out)
 			send_frame(a, &a->frames[i], out);
 	const struct agent_record *next;
 	struct agent_frame *f;
-	while ((next = next_waiting(a)) != NULL && (f = frame_unused(a)) != NULL && window_fits(a, next->bytes) &&
-	       a->now_ms >= gathered_at_ms(a, next)) {
+	while ((next = next_waiting(a)) != NULL && (f = frame_unused(a)) != NULL &&
+	       window_fits(a, next->bytes + ENVELOPE_BYTES) && a->now_ms >= gathered_at_ms(a, next)) {
 		fill_frame(a, f);
 		send_frame(a, f, out);
 	}
 	next = next_waiting(a);
-	if (!frame_unused(a) || (next && !window_fits(a, next->bytes)))
+	if (!frame_unused(a) || (next && !window_fits(a, next->bytes + ENVELOPE_BYTES)))
 		full_turn(a, out);
 	else
 		a->full_since_ms = UINT64_MAX;

@@ -96,7 +96,7 @@ struct agent_record { /* kept and not committed, in memory */
 struct agent_frame { /* one Results frame in the window */
 	bool used;
 	uint64_t sent_ms;
-	size_t bytes; /* of what is not committed */
+	size_t bytes; /* as sent: a frame keeps its room until all of it is committed, as the other side counts */
 	uint32_t count, left;
 	uint64_t record_nos[WIRE_RESULTS_RECORDS_MAX];
 };

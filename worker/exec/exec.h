@@ -107,10 +107,10 @@ struct exec;
 
 /* A sample that is to be asked. */
 struct exec *exec_new(const struct exec_spec *spec);
-/* A sample whose answer came out of the outbox: *ret_actions is SCORE (or KEEP, when it cannot be scored). Takes the
- * record. attempts and time play no part. */
-struct exec *exec_adopt(const struct exec_spec *spec, struct record *answer, uint64_t now_ms, int64_t wall_ms,
-                        struct exec_action *out, size_t *ret_count);
+/* A sample whose answer came out of the outbox: it begins with SCORE (or KEEP, when its run cannot score it). Takes the
+ * record; attempts and time play no part. Writes at most EXEC_ACTIONS_MAX actions. */
+struct exec *exec_adopt(const struct exec_spec *spec, struct record *answer, struct exec_action *out,
+                        size_t *ret_count);
 void exec_free(struct exec *e); /* accepts NULL; gives nothing back to exec_runs: the caller does */
 
 /* Applies one event; writes at most EXEC_ACTIONS_MAX actions and returns how many. An event that does not belong into

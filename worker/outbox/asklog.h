@@ -37,10 +37,10 @@ struct asklog;
 enum err_code asklog_open(const char *dir, uint32_t net, struct asklog **ret_log, struct error *reterr) MUST_CHECK;
 void asklog_close(struct asklog *l);                               /* accepts NULL */
 void asklog_begin(struct asklog *l, const struct asklog_ask *ask); /* noted; on disk with the next flush */
-void asklog_end(struct asklog *l, uint64_t ask_id);
-/* One write for all that was noted. On error nothing of it is on disk and it stays noted. */
+void asklog_end(struct asklog *l, uint64_t ask_id);                /* also of an ask that never began */
+/* One write for all that was noted; asks that it holds may begin once this has returned. On error nothing of it is on
+ * disk, it stays noted, and the next flush tries again. */
 enum err_code asklog_flush(struct asklog *l, struct error *reterr) MUST_CHECK;
-void asklog_forget(struct asklog *l, uint64_t ask_id); /* takes back a begin that was not flushed */
 
 /* All asks under way in all files of the folder, into `open` (initialised with sizeof(struct asklog_ask)). */
 enum err_code asklog_recover(const char *dir, struct map *open, uint64_t *ret_damaged, struct error *reterr) MUST_CHECK;

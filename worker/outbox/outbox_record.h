@@ -1,7 +1,7 @@
 /* worker/outbox/outbox_record.h - the bytes of an outbox segment: header, entries, and how damage is survived.
  *
  * Pure. A segment is a header and then entries, each
- *   magic u32 | length u32 of the payload | crc32c u32 of what follows | kind u8 | version u8 | 0 u16 | record_no u64 |
+ *   magic u32 | length u32 of the payload | check u32 | kind u8 | version u8 | 0 u16 | record_no u64 |
  *   payload
  * all little-endian. Payloads:
  *   CONTEXT  hash (32 bytes) + JSON: before the first answer of its run in each segment, so that a segment stands alone
@@ -9,8 +9,10 @@
  *   RESULT, ATTEMPT  a frame: a Results message of this one record, as it goes over the wire
  *   TRIM     pairs of u64: committed ranges, first and last
  *   RESERVE  u64: record numbers below it may have been given out
- * A reader that meets damage looks for the next magic whose checksum holds: one flipped bit costs one entry, a torn
- * end costs what was torn. Format version 1; a reader refuses a later segment version and skips later entry kinds. */
+ * `check` is the CRC-32C of all that follows it, xor the segment's salt: text of a model inside a damaged entry cannot
+ * pose as an entry, since it cannot know the salt (from the outbox id and the segment number).
+ * A reader that meets damage looks for the next magic whose check holds: one flipped bit costs one entry, a torn end
+ * costs what was torn. Format version 1; a reader refuses a later segment version and skips later entry kinds. */
 #ifndef ASSAY_OUTBOX_OUTBOX_RECORD_H
 #define ASSAY_OUTBOX_OUTBOX_RECORD_H
 
@@ -46,6 +48,8 @@ void outbox_segment_write(const struct outbox_segment *s, struct buf *out);
 enum err_code outbox_segment_read(struct str bytes, struct outbox_segment *ret_segment,
                                   struct error *reterr) MUST_CHECK;
 
+uint32_t outbox_salt(const struct outbox_segment *s);
+
 struct outbox_entry {
 	enum outbox_kind kind;
 	uint64_t record_no; /* 0 for kinds that have none */
@@ -53,15 +57,18 @@ struct outbox_entry {
 	size_t at, end;     /* where it stands in the bytes given */
 };
 
-/* The next whole entry at or after *at, which moves behind it; false when there is none. *ret_damaged counts stretches
- * of bytes that had to be skipped to get there; bytes after the last entry are not counted (see `end`). */
-bool outbox_entry_next(struct str bytes, size_t *at, struct outbox_entry *ret_entry, uint64_t *ret_damaged);
+/* The next whole entry at or after *at (OUTBOX_SEGMENT_HEADER_BYTES at first), which moves behind it; false when there
+ * is none. *ret_damaged counts stretches of bytes that had to be skipped to get there; bytes after the last entry are
+ * not counted (see `end`). */
+bool outbox_entry_next(struct str bytes, size_t *at, uint32_t salt, struct outbox_entry *ret_entry,
+                       uint64_t *ret_damaged);
 
 /* Each appends one entry. False: the buffer is full, or the record does not fit a frame. */
-bool outbox_write_context(const struct exec_context *c, struct buf *out);
-bool outbox_write_record(const struct record *r, struct buf *out); /* ANSWER, RESULT or ATTEMPT, by what it is */
-bool outbox_write_trim(const struct record_range *ranges, size_t count, struct buf *out);
-bool outbox_write_reserve(uint64_t record_no_next, struct buf *out);
+bool outbox_write_context(const struct exec_context *c, uint32_t salt, struct buf *out);
+bool outbox_write_record(const struct record *r, uint32_t salt,
+                         struct buf *out); /* ANSWER, RESULT or ATTEMPT, by what it is */
+bool outbox_write_trim(const struct record_range *ranges, size_t count, uint32_t salt, struct buf *out);
+bool outbox_write_reserve(uint64_t record_no_next, uint32_t salt, struct buf *out);
 
 /* Payloads back. The message points into the arena. ERR_CORRUPT. */
 struct outbox_answer {

@@ -151,7 +151,7 @@ static bool letter_next(const struct choice_list *list, struct str plain, size_t
 			continue;
 		char before = i > 0 ? plain.data[i - 1] : ' ';
 		bool begins = !choice_is_alnum(before) && !is_one_of(before, "'&_/") &&
-		              !(is_one_of(before, ".-") && i > 1 && choice_is_alnum(plain.data[i - 2]));
+		              !(is_one_of(before, ".-(") && i > 1 && choice_is_alnum(plain.data[i - 2]));
 		if (!begins || !choice_letter_ends(plain, i + 1))
 			continue;
 		*at = i + 1;
@@ -201,12 +201,16 @@ static struct choice_reading said_correct(const struct choice_list *list, struct
 /* "B) ...", "B. ...", "(B) ...", "B - ...", "B, because": a label that opens a line. */
 static ptrdiff_t line_label(const struct choice_list *list, struct str line)
 {
-	size_t end;
+	static const char *const joints[] = { "or", "and", NULL };
+	size_t end = 0;
 	line = str_trim(line);
 	char c = choice_at(line, 0), next = choice_at(line, 1);
 	if (is_one_of(c, "([")) {
 		ptrdiff_t index = choice_label_at(list, line, 0, &end);
-		return index >= 0 && is_one_of(line.data[end - 1], ")]") ? index : -1;
+		bool labels = index >= 0 && is_one_of(line.data[end - 1], ")]") && judged(line, end) >= 0;
+		while (choice_at(line, end) == ' ')
+			end++;
+		return labels && !choice_word_at(line, end, joints) ? index : -1;
 	}
 	if (!choice_is_upper(c) && !is_one_of(next, ")"))
 		return -1;
@@ -275,9 +279,11 @@ static struct choice_reading mentions(const struct choice_list *list, struct str
 	size_t place;
 	vote_texts(list, folded, MENTION_ANY, &v);
 	for (size_t at = 0; letter_next(list, plain, &at, &place);) {
-		bool wordlike = plain.data[place] == 'A' || plain.data[place] == 'I';
-		if (wordlike && !choice_letter_is_bare(plain, place + 1))
+		char c = plain.data[place];
+		if ((c == 'A' || c == 'I') && !choice_letter_is_bare(plain, place + 1))
 			continue;
+		if (c == 'I' && choice_at(plain, place + 1) == ',')
+			continue; /* "I, personally" */
 		if (!negated(plain, place) && judged(plain, place + 1) >= 0)
 			vote(&v, choice_of_letter(list, plain.data[place]));
 	}

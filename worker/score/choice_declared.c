@@ -55,7 +55,9 @@ ptrdiff_t choice_label_at(const struct choice_list *list, struct str plain, size
 		return -1;
 	bool closed = opened && is_one_of(choice_at(plain, end), ")]");
 	bool wordlike = choice_is_lower(c) || c == 'A' || c == 'I';
-	if (wordlike && !closed && !choice_letter_is_bare(plain, end))
+	bool slashed = choice_at(plain, end) == '/' && choice_of_letter(list, choice_at(plain, end + 1)) >= 0 &&
+	               choice_letter_ends(plain, end + 2); /* "A/B" */
+	if (wordlike && !closed && !slashed && !choice_letter_is_bare(plain, end))
 		return -1;
 	while (is_one_of(choice_at(plain, end), ")]"))
 		end++;
@@ -248,12 +250,34 @@ static size_t keyword_at(struct str plain, size_t i, enum keyword_kind *ret_kind
 	return choice_word_at(plain, i, verbs);
 }
 
-static struct choice_reading declaration_at(const struct choice_list *list, struct str plain, size_t i,
+/* Does the answer speak of itself before i: "I would choose", "we pick"? Others may choose otherwise. */
+static bool is_spoken_by_answerer(struct str plain, size_t i)
+{
+	static const char *const subjects[] = {
+		"i", "i'd", "i'll", "i'm", "i've", "we", "we'd", "we'll", "let's", NULL
+	};
+	for (int words = 0; words < 6; words++) {
+		while (i > 0 && plain.data[i - 1] == ' ')
+			i--;
+		size_t end = i;
+		while (i > 0 && (choice_is_alnum(plain.data[i - 1]) || plain.data[i - 1] == '\''))
+			i--;
+		if (i == end)
+			return false;
+		if (choice_word_at(plain, i, subjects) == end - i)
+			return true;
+	}
+	return false;
+}
+
+static struct choice_reading declaration_at(const struct choice_list *list, struct str plain, size_t word_at, size_t i,
                                             enum keyword_kind kind)
 {
 	bool linked;
 	size_t at = skip_links(plain, skip_detour(plain, i), &linked);
 	if (kind == KEYWORD_LINKED && !linked)
+		return (struct choice_reading){ .how = "" };
+	if (kind == KEYWORD_VERB && !linked && !is_spoken_by_answerer(plain, word_at))
 		return (struct choice_reading){ .how = "" };
 	if (kind == KEYWORD_NOUN && !linked && choice_is_lower(choice_at(plain, at)))
 		return (struct choice_reading){ .how = "" }; /* "answer a question" */
@@ -269,7 +293,7 @@ struct choice_reading choice_declared(const struct choice_list *list, struct str
 		size_t len = begins ? keyword_at(plain, i, &kind) : 0;
 		if (len == 0)
 			continue;
-		struct choice_reading reading = declaration_at(list, plain, i + len, kind);
+		struct choice_reading reading = declaration_at(list, plain, i, i + len, kind);
 		if (reading.verdict != CHOICE_NONE)
 			last = reading;
 		i += len - 1;

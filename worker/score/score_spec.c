@@ -235,10 +235,15 @@ static enum err_code parse_regex(const struct json *v, const char *field, struct
 enum err_code score_regex_compile(struct str pattern, const struct score_spec *spec, struct regex **ret_regex,
                                   struct error *reterr)
 {
-	enum err_code err = regex_compile(pattern, spec->regex_flags, ret_regex, reterr);
-	if (err || !spec->full)
+	struct regex *sound = NULL;
+	enum err_code err = regex_compile(pattern, spec->regex_flags, &sound, reterr);
+	if (err)
 		return err;
-	regex_free(*ret_regex); /* by itself it is sound, so no bracket of its own can close ours */
+	if (!spec->full) {
+		*ret_regex = sound;
+		return ERR_OK;
+	}
+	regex_free(sound); /* by itself it is sound, so no bracket of its own can close ours */
 	struct buf whole;
 	buf_init(&whole, REGEX_PATTERN_BYTES_MAX);
 	buf_append_c(&whole, "\\A(?:");

@@ -60,15 +60,22 @@ static enum err_code no_memory(const struct reader *r)
 
 /* ---- places in the text ---- */
 
-/* The bytes of the line break at `at` as libyaml counts lines; 0 when there is none. */
+/* The bytes of the line break at `at`, which is inside the text, as libyaml counts lines; 0 when there is none. */
 static size_t break_len(struct str text, size_t at)
 {
 	struct str rest = str_slice(text, at, text.len);
-	if (str_starts(rest, STR("\r\n")) || str_starts(rest, STR("\xC2\x85")))
-		return 2;
-	if (str_starts(rest, STR("\n")) || str_starts(rest, STR("\r")))
+	switch (rest.data[0]) {
+	case '\n':
 		return 1;
-	return str_starts(rest, STR("\xE2\x80\xA8")) || str_starts(rest, STR("\xE2\x80\xA9")) ? 3 : 0;
+	case '\r':
+		return str_starts(rest, STR("\r\n")) ? 2 : 1;
+	case '\xC2':
+		return str_starts(rest, STR("\xC2\x85")) ? 2 : 0;
+	case '\xE2':
+		return str_starts(rest, STR("\xE2\x80\xA8")) || str_starts(rest, STR("\xE2\x80\xA9")) ? 3 : 0;
+	default:
+		return 0;
+	}
 }
 
 static void seek_line(struct reader *r, size_t line)

@@ -9,17 +9,18 @@
  * Invariants: at most one pipeline is under way; after a failure that ends the connection everything answers
  * ERR_CONNECT until pg_connect_start(). Nothing here sends a statement twice: whoever may, does.
  * SQLSTATE classes become codes: 08 and a lost connection ERR_CONNECT; 25 40 53 55 57 ERR_AGAIN (send it again);
- * 23505 ERR_CONFLICT; the rest ERR_DATABASE, the text ending in the SQLSTATE. (25 is a server turned read-only.)
- * Results are borrowed from the connection until its next pg_queue() or close. One thread at a time. */
+ * 23505 and AS001 (assay.lead(): the term is over) ERR_CONFLICT; the rest ERR_DATABASE, the text ending in the
+ * SQLSTATE. (25 is a server turned read-only.) Results are borrowed from the connection until its next pg_queue() or
+ * close. One thread at a time. */
 #ifndef ASSAY_STORE_PG_H
 #define ASSAY_STORE_PG_H
 
-#include "common/base/arena.h"
-#include "common/base/buf.h"
 #include "common/base/error.h"
 #include "common/base/hash.h"
+#include "coordinator/store/pg_list.h"
+#include "coordinator/store/pg_params.h"
 
-enum { PG_QUEUE_MAX = 8, PG_PARAMS_MAX = 64, PG_PARAM_BYTES_MAX = 64 << 20, PG_SQLSTATE_BYTES = 6 };
+enum { PG_QUEUE_MAX = 8, PG_SQLSTATE_BYTES = 6 };
 
 struct pg_settings {
 	const char *dsn;                 /* conninfo or URI; copied */
@@ -62,57 +63,6 @@ uint64_t pg_connection_no(const struct pg *pg);    /* one more for each connecti
 /* Polls the socket and wake_fd (-1: none) until one is ready or timeout_ms (-1: for ever) have passed. */
 void pg_wait(const struct pg *pg, int wake_fd, int timeout_ms);
 
-/* ---- parameters: appended in the order $1, $2, ... and kept until pg_params_clear() ---- */
-
-struct pg_params {
-	struct buf bytes;
-	size_t count, start[PG_PARAMS_MAX];
-	int32_t len[PG_PARAMS_MAX]; /* -1: NULL */
-};
-
-void pg_params_init(struct pg_params *p);
-void pg_params_done(struct pg_params *p);
-void pg_params_clear(struct pg_params *p);
-void pg_put_null(struct pg_params *p);
-void pg_put_bool(struct pg_params *p, bool v);
-void pg_put_i32(struct pg_params *p, int32_t v);
-void pg_put_i64(struct pg_params *p, int64_t v);
-void pg_put_f64(struct pg_params *p, double v);
-void pg_put_bytes(struct pg_params *p, struct str v); /* bytea, and text that is known to be clean */
-void pg_put_text(struct pg_params *p, struct str v);  /* NUL and broken UTF-8 become U+FFFD */
-void pg_put_uuid(struct pg_params *p, const uint8_t v[16]);
-
-/* Arrays: open one, add its elements, close it. The element type is PostgreSQL's own number for it. */
-enum pg_type {
-	PG_BOOL = 16,
-	PG_BYTEA = 17,
-	PG_INT8 = 20,
-	PG_INT2 = 21,
-	PG_INT4 = 23,
-	PG_TEXT = 25,
-	PG_FLOAT8 = 701,
-	PG_UUID = 2950,
-};
-struct pg_array {
-	struct pg_params *params;
-	enum pg_type type;
-	size_t start, count, null_count;
-};
-void pg_array_begin(struct pg_array *a, struct pg_params *p, enum pg_type type);
-void pg_array_null(struct pg_array *a);
-void pg_array_bool(struct pg_array *a, bool v);
-void pg_array_i16(struct pg_array *a, int16_t v);
-void pg_array_i32(struct pg_array *a, int32_t v);
-void pg_array_i64(struct pg_array *a, int64_t v);
-void pg_array_f64(struct pg_array *a, double v);
-void pg_array_bytes(struct pg_array *a, struct str v); /* bytea, uuid, clean text */
-void pg_array_text(struct pg_array *a, struct str v);
-void pg_array_end(struct pg_array *a);
-bool pg_params_ok(const struct pg_params *p); /* false: over PG_PARAM_BYTES_MAX or PG_PARAMS_MAX */
-
-/* Text that PostgreSQL takes: no NUL, valid UTF-8. */
-bool pg_text_clean(struct str s);
-
 /* ---- statements ---- */
 
 /* Adds one statement to the pipeline; params may be NULL. `params` is copied into libpq's buffer. */
@@ -136,18 +86,7 @@ double pg_f64(const struct pg *pg, size_t i, size_t row, size_t column);
 struct str pg_bytes(const struct pg *pg, size_t i, size_t row, size_t column); /* text, bytea, uuid; borrowed */
 bool pg_hash(const struct pg *pg, size_t i, size_t row, size_t column, struct hash *ret_hash); /* 32 bytes of bytea */
 
-/* A one-dimensional array of a result: for (pg_list(...); pg_list_next(&l);) l.value or l.is_null. */
-struct pg_list {
-	const char *at, *end;
-	size_t count, left; /* count: elements of the whole array */
-	enum pg_type type;
-	bool is_null;
-	struct str value;
-};
-struct pg_list pg_list(const struct pg *pg, size_t i, size_t row, size_t column); /* NULL: the empty list */
-bool pg_list_next(struct pg_list *l);
-int64_t pg_list_i64(const struct pg_list *l);
-double pg_list_f64(const struct pg_list *l);
+struct pg_list pg_list(const struct pg *pg, size_t i, size_t row, size_t column); /* an array; NULL: the empty list */
 
 /* ---- the waiting forms ---- */
 

@@ -74,6 +74,10 @@ static void an_unknown_key_is_answered_with_the_nearest_known_one(void **state)
 	assert_string_equal(parse("scorers: []\npromt: x\n"), "ok");
 	assert_int_equal(yaml_only_keys(doc, yaml_root(doc), "suite", known, &e), ERR_INVALID);
 	assert_string_equal(e.text, "s.yaml:2:1: unknown key 'promt' in suite; did you mean 'prompt'?");
+	static const char *const equally_near[] = { "cat", "bat", NULL };
+	assert_string_equal(parse("rat: 1\n"), "ok");
+	assert_int_equal(yaml_only_keys(doc, yaml_root(doc), NULL, equally_near, &e), ERR_INVALID);
+	assert_string_equal(e.text, "s.yaml:1:1: unknown key 'rat'; did you mean 'cat'?");
 	assert_string_equal(parse("zzz: 1\n"), "ok");
 	assert_int_equal(yaml_only_keys(doc, yaml_root(doc), "", known, &e), ERR_INVALID);
 	assert_string_equal(e.text, "s.yaml:1:1: unknown key 'zzz'; known are: prompt, scorers");

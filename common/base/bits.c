@@ -22,11 +22,20 @@ void bits_done(struct bits *b)
 	*b = (struct bits){ 0 };
 }
 
+/* The builtin would be a call into the compiler's library. Source: Warren, Hacker's Delight, 5-1. */
+static uint64_t count_ones(uint64_t x)
+{
+	x -= x >> 1 & 0x5555555555555555u;
+	x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+	x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
+	return x * 0x0101010101010101u >> 56;
+}
+
 static void recount(struct bits *b)
 {
 	b->count = 0;
 	for (size_t w = 0; w < word_count(b->len); w++)
-		b->count += (uint64_t)__builtin_popcountll(b->words[w]);
+		b->count += count_ones(b->words[w]);
 }
 
 void bits_resize(struct bits *b, uint64_t len)
@@ -74,7 +83,7 @@ void bits_set_range(struct bits *b, uint64_t from, uint64_t to)
 	for (; i < to && i % 64; i++)
 		(void)bits_set(b, i);
 	for (; i + 64 <= to; i += 64) {
-		b->count += 64 - (uint64_t)__builtin_popcountll(b->words[i / 64]);
+		b->count += 64 - count_ones(b->words[i / 64]);
 		b->words[i / 64] = UINT64_MAX;
 	}
 	for (; i < to; i++)

@@ -110,6 +110,7 @@ static void rebuild(struct map *m, size_t want)
 		m->slots = mem_grow(m->slots, slot_count, sizeof(*m->slots));
 		m->slot_count = slot_count;
 	}
+	check(m->slots != NULL);
 	memset(m->slots, 0, m->slot_count * sizeof(*m->slots));
 	for (size_t i = 0; i < kept; i++)
 		place(m, i);

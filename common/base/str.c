@@ -63,7 +63,7 @@ struct str str_slice(struct str s, size_t from, size_t to)
 {
 	to = MIN_OF(to, s.len);
 	from = MIN_OF(from, to);
-	return (struct str){ s.data ? s.data + from : NULL, to - from };
+	return s.data ? (struct str){ s.data + from, to - from } : (struct str){ NULL, 0 };
 }
 
 static bool is_space(char c)

@@ -1,5 +1,6 @@
 #include "common/base/yaml.h"
 #include "common/base/arena.h"
+#include "common/base/check.h"
 #include "common/base/mem.h"
 #include "common/base/unicode.h"
 #include <stdlib.h>
@@ -64,7 +65,7 @@ static enum err_code no_memory(const struct reader *r)
 static size_t break_len(struct str text, size_t at)
 {
 	struct str rest = str_slice(text, at, text.len);
-	switch (rest.data[0]) {
+	switch (text.data[at]) {
 	case '\n':
 		return 1;
 	case '\r':
@@ -199,12 +200,12 @@ static enum err_code check_unique(const struct reader *r, const struct entry *en
 {
 	if (count < 2)
 		return ERR_OK;
-	const struct entry **sorted = mem_try_new(count, sizeof(*sorted)), *first = NULL, *again = NULL;
+	const struct entry **sorted = mem_try_new(count, sizeof(void *)), *first = NULL, *again = NULL;
 	if (!sorted)
 		return no_memory(r);
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = &entries[i];
-	qsort(sorted, count, sizeof(*sorted), by_key_then_place);
+	qsort(sorted, count, sizeof(void *), by_key_then_place);
 	for (size_t i = 1; i < count; i++) {
 		if (!str_eq(sorted[i - 1]->key, sorted[i]->key) || (again && again < sorted[i]))
 			continue;
@@ -244,8 +245,9 @@ static enum err_code close_collection(struct reader *r)
 	struct yaml *v = f->node;
 	v->len = r->entry_count - f->first_entry;
 	if (v->len > 0) {
+		check(r->entries != NULL);
 		const struct entry *entries = r->entries + f->first_entry;
-		const struct yaml **items = arena_try_alloc(&r->doc->arena, v->len, sizeof(*items));
+		const struct yaml **items = arena_try_alloc(&r->doc->arena, v->len, sizeof(void *));
 		if (!items || (v->kind == YAML_MAP && !fill_map(r, v, entries)))
 			return no_memory(r);
 		for (size_t i = 0; i < v->len; i++)

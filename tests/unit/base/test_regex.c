@@ -38,6 +38,7 @@ static void groups_and_flags_do_what_perl_does(void **state)
 	assert_string_equal(all("(\\w+)=(\\d+)?(x)?", 0, "a=1 b= c=2x"), "a=1|a|1|-;b=|b|-|-;c=2x|c|2|x");
 	assert_string_equal(all("ÉT", REGEX_CASELESS, "été"), "ét");
 	assert_string_equal(all("^b.", 0, "a\nb\nbc"), "");
+	assert_string_equal(all("^a$", REGEX_MULTILINE, "a\na"), "a;a");
 	assert_string_equal(all("^b.", REGEX_MULTILINE, "a\nb\nbc"), "bc");
 	assert_string_equal(all("^b.", REGEX_MULTILINE | REGEX_DOTALL, "a\nb\nbd"), "b\n;bd");
 	assert_string_equal(all("\\bété\\b", 0, "un été."), "été");

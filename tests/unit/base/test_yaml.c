@@ -81,6 +81,8 @@ static void an_unknown_key_is_answered_with_the_nearest_known_one(void **state)
 	assert_string_equal(parse("zzz: 1\n"), "ok");
 	assert_int_equal(yaml_only_keys(doc, yaml_root(doc), "", known, &e), ERR_INVALID);
 	assert_string_equal(e.text, "s.yaml:1:1: unknown key 'zzz'; known are: prompt, scorers");
+	assert_int_equal(yaml_only_keys(doc, yaml_root(doc), "suite", known, &e), ERR_INVALID);
+	assert_string_equal(e.text, "s.yaml:1:1: unknown key 'zzz' in suite; known are: prompt, scorers");
 	assert_string_equal(parse("prompt: 1\n"), "ok");
 	assert_ok(yaml_only_keys(doc, yaml_root(doc), "", known, &e), &e);
 }
@@ -262,6 +264,7 @@ static void places_count_as_an_editor_does_in_all_kinds_of_line_breaks(void **st
 	(void)state;
 	assert_string_equal(parse("a: 1\r\n\xC3\xA9: 2\r\nb: {c: 1,\r\n  c: 2}\r\n"),
 	                    "s.yaml:4:3: the key 'c' stands here again (first at line 3, column 5)");
+	assert_string_equal(parse("a: 1\r\nb: 2\r\nc\xff"), "s.yaml:3:2: byte 0xff is not UTF-8");
 	assert_string_equal(parse("a: 1\rb: 1\ra: 2"),
 	                    "s.yaml:3:1: the key 'a' stands here again (first at line 1, column 1)");
 	assert_string_equal(parse("\xEF\xBB\xBF"

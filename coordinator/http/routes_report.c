@@ -1,0 +1,223 @@
+#include "coordinator/analysis/run_samples.h"
+#include "coordinator/evidence/report.h"
+#include "coordinator/http/context.h"
+#include <stdio.h>
+
+enum { GATES_MAX = 64, NEXT_MAX = 3 };
+
+struct side { /* one run, read and summed up */
+	struct run_samples rs;
+	struct summary summary;
+	struct run_sum *whole;
+	struct report_run report;
+	bool read;
+};
+
+static enum err_code read_side(struct context *c, uint64_t run_id, struct side *s, struct error *reterr)
+{
+	enum err_code err = run_samples_read(c->store, run_id, c->arena, &s->rs, reterr);
+	if (err != ERR_OK)
+		return err;
+	s->read = true;
+	err = summary_compute(c->arena, &s->rs.samples, 0.95, &s->summary, reterr);
+	if (err == ERR_OK)
+		err = runs_progress(c->store, &run_id, 1, c->arena, &s->whole, reterr);
+	const struct run_row *run = s->rs.run;
+	s->report = (struct report_run){ .id = run_id,
+		                         .suite = arena_printf(c->arena, "%.*s@%d", STR_ARG(run->suite_name),
+		                                               (int)run->suite_version),
+		                         .model = run->model_name,
+		                         .status = str_from(run_state_name(run->state)),
+		                         .reason = run->reason,
+		                         .samples = &s->rs.samples,
+		                         .summary = &s->summary };
+	return err;
+}
+
+static struct gate read_gate(const struct json *v)
+{
+	struct gate g = gate_defaults();
+	enum gate_rule rule;
+	g.name = json_str_or(json_get(v, "name"), STR("gate"));
+	g.metric = json_str_or(json_get(v, "metric"), STR(""));
+	if (gate_rule_from_name(json_str_or(json_get(v, "rule"), STR("")), &rule))
+		g.rule = rule;
+	g.by = json_str_or(json_get(v, "by"), STR(""));
+	g.margin = json_num_or(json_get(v, "margin"), g.margin);
+	g.threshold = json_num_or(json_get(v, "threshold"), g.threshold);
+	g.alpha = json_num_or(json_get(v, "alpha"), g.alpha);
+	g.missing_share = json_num_or(json_get(v, "missing_share"), g.missing_share);
+	return g;
+}
+
+/* Gates are asked only with a baseline (INTERFACES.md 2). `doc` keeps the names alive. */
+static enum err_code check_gates(struct context *c, const struct side *base, const struct side *cand,
+                                 const struct compare *comparison, struct json_doc *doc, struct report *r,
+                                 struct error *reterr)
+{
+	const struct json *gates = json_get(json_root(doc), "gates");
+	struct gate_result *results = arena_new(c->arena, GATES_MAX, sizeof(*results));
+	for (size_t i = 0; i < json_len(gates) && i < GATES_MAX; i++) {
+		struct gate g = read_gate(json_at(gates, i));
+		enum err_code err =
+			gate_check(c->arena, &g, &base->rs.samples, &cand->rs.samples, comparison, &results[i], reterr);
+		if (err != ERR_OK)
+			return error_wrap(reterr, err, "gate '%.*s'", STR_ARG(g.name));
+		r->gate_count++;
+	}
+	r->gates = results;
+	return ERR_OK;
+}
+
+static bool query_id(struct context *c, const char *name, uint64_t *ret_id)
+{
+	struct str text = server_query(c->request, name);
+	*ret_id = 0;
+	if (text.len == 0 || router_id(text, ret_id))
+		return true;
+	reply_problem(c, 422, "invalid", NULL, "%s must be the number of a run, not '%.*s'", name, STR_ARG(text));
+	return false;
+}
+
+/* The first item worth a look: one that was lost, else one that scored lowest. */
+static struct str item_to_show(const struct side *cand, const struct compare *comparison)
+{
+	const struct samples *s = &cand->rs.samples;
+	if (comparison && comparison->flip_count)
+		return s->item_id[comparison->flips[0].item_cand];
+	size_t worst = 0;
+	double lowest = 2e300;
+	for (size_t i = 0; i < s->item_count && s->metric_count; i++) {
+		struct number score = samples_item_score(s, 0, i);
+		if (score.defined && score.value < lowest) {
+			lowest = score.value;
+			worst = i;
+		}
+	}
+	return s->item_count ? s->item_id[worst] : STR("");
+}
+
+static void suggest(struct context *c, const struct side *cand, uint64_t base_id, const struct compare *comparison,
+                    struct report *r)
+{
+	struct str *next = arena_new(c->arena, NEXT_MAX, sizeof(*next));
+	unsigned long long id = cand->report.id;
+	struct str item = item_to_show(cand, comparison);
+	if (base_id)
+		next[r->next_count++] = arena_printf(c->arena, "assay compare %llu %llu --by stratum --only flipped",
+		                                     (unsigned long long)base_id, id);
+	else
+		next[r->next_count++] = arena_printf(c->arena, "assay run %.*s --model %.*s --again",
+		                                     STR_ARG(cand->rs.run->suite_name), STR_ARG(cand->report.model));
+	if (item.len)
+		next[r->next_count++] = arena_printf(c->arena, "assay item show %llu %.*s", id, STR_ARG(item));
+	next[r->next_count++] = arena_printf(c->arena, "assay runs export %llu", id);
+	r->next = next;
+}
+
+static void fill_report(struct context *c, const struct side *cand, struct report *r)
+{
+	const struct run_row *run = cand->rs.run;
+	r->run = cand->report;
+	r->by = server_query(c->request, "by");
+	r->only_flipped = str_eq_c(server_query(c->request, "only"), "flipped");
+	if (run->started_at_ms && run->ended_at_ms > run->started_at_ms)
+		r->elapsed_ms = (uint64_t)(run->ended_at_ms - run->started_at_ms);
+	r->paid_twice = cand->whole[0].paid_twice;
+	r->paid_twice_more_at_most = cand->whole[0].lost_open;
+}
+
+static void reply_report(struct context *c, const struct report *r, bool comparison)
+{
+	struct report_style style = { .colour = str_eq_c(server_query(c->request, "color"), "1") };
+	uint64_t width;
+	if (str_to_u64(server_query(c->request, "width"), &width) && width >= 40 && width <= 400)
+		style.width = (unsigned)width;
+	buf_clear(&c->response->body);
+	c->response->status = 200;
+	if (context_wants_text(c)) {
+		c->response->type = "text/plain; charset=utf-8";
+		if (comparison)
+			report_text_compare(r, style, &c->response->body);
+		else
+			report_text(r, style, &c->response->body);
+		return;
+	}
+	c->response->type = "application/json";
+	if (comparison)
+		report_json_compare(r, &c->response->body);
+	else
+		report_json(r, &c->response->body);
+}
+
+static void answer_report(struct context *c, struct side *base, struct side *cand, bool must_pair)
+{
+	struct report r = { 0 };
+	struct compare comparison;
+	struct json_doc *doc = NULL;
+	struct error e;
+	enum err_code err = json_parse(cand->rs.suite->definition, &doc, &e);
+	bool compared = false;
+	if (err == ERR_OK && base) {
+		err = compare_runs(c->arena, &base->rs.samples, &cand->rs.samples, compare_defaults(), &comparison, &e);
+		compared = err == ERR_OK;
+		if (err == ERR_NOT_FOUND && !must_pair) {
+			r.not_compared = arena_str(c->arena, str_from(e.text));
+			err = ERR_OK;
+		} else if (err == ERR_NOT_FOUND) {
+			err = error_set(&e, ERR_INVALID, "run %llu (%.*s) and run %llu (%.*s) cannot be compared: %s",
+			                (unsigned long long)base->report.id, STR_ARG(base->report.suite),
+			                (unsigned long long)cand->report.id, STR_ARG(cand->report.suite),
+			                arena_str(c->arena, str_from(e.text)).data);
+		}
+	}
+	fill_report(c, cand, &r);
+	if (base)
+		r.base = &base->report;
+	if (compared)
+		r.comparison = &comparison;
+	if (err == ERR_OK && base)
+		err = check_gates(c, base, cand, r.comparison, doc, &r, &e);
+	if (err == ERR_OK) {
+		suggest(c, cand, base ? base->report.id : 0, r.comparison, &r);
+		reply_report(c, &r, must_pair);
+	} else {
+		reply_error(c, &e);
+	}
+	json_free(doc);
+}
+
+static void read_and_answer(struct context *c, uint64_t base_id, uint64_t cand_id, bool must_pair)
+{
+	struct side base = { .read = false }, cand = { .read = false };
+	struct error e;
+	enum err_code err = read_side(c, cand_id, &cand, &e);
+	if (err == ERR_OK && base_id)
+		err = read_side(c, base_id, &base, &e);
+	if (err == ERR_OK)
+		answer_report(c, base_id ? &base : NULL, &cand, must_pair);
+	else
+		reply_error(c, &e);
+	if (base.read)
+		run_samples_done(&base.rs);
+	if (cand.read)
+		run_samples_done(&cand.rs);
+}
+
+void route_runs_report(struct context *c)
+{
+	uint64_t cand_id, base_id;
+	if (context_run_id(c, 0, &cand_id) && query_id(c, "baseline", &base_id))
+		read_and_answer(c, base_id, cand_id, false);
+}
+
+void route_compare(struct context *c)
+{
+	uint64_t cand_id, base_id;
+	if (!query_id(c, "base", &base_id) || !query_id(c, "cand", &cand_id))
+		return;
+	if (base_id == 0 || cand_id == 0)
+		reply_problem(c, 422, "invalid", NULL, "name two runs: ?base=ID&cand=ID");
+	else
+		read_and_answer(c, base_id, cand_id, true);
+}

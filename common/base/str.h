@@ -37,7 +37,7 @@ bool str_split(struct str *rest, char separator, struct str *ret_piece);
 /* The whole string must be the number; false otherwise (also on overflow, white space, or an empty string). */
 bool str_to_i64(struct str s, int64_t *ret_value);
 bool str_to_u64(struct str s, uint64_t *ret_value);
-bool str_to_double(struct str s, double *ret_value); /* decimal only: no hex, no inf, no nan */
+bool str_to_double(struct str s, double *ret_value); /* decimal, no hex, no inf, no nan; under 512 bytes */
 
 /* How many edits apart (insert, delete, replace, swap of neighbours); for "did you mean". Both under 64 bytes. */
 unsigned str_distance(struct str a, struct str b);

@@ -399,7 +399,7 @@ static enum err_code read_text(struct reader *r)
 	if (!yaml_parser_initialize(&p))
 		return no_memory(r);
 	yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&p, (const unsigned char *)(r->text.data ? r->text.data : ""), r->text.len);
+	yaml_parser_set_input_string(&p, (const unsigned char *)r->text.data, r->text.len);
 	err = read_events(r, &p);
 	yaml_parser_delete(&p);
 	mem_free(r->entries);
@@ -418,7 +418,7 @@ enum err_code yaml_parse(struct str text, const char *name, struct yaml_doc **re
 	if (copy) {
 		memcpy(copy, name, shown.len + 1);
 		doc->name = copy;
-		struct reader r = { .text = text, .doc = doc, .reterr = reterr };
+		struct reader r = { .text = text.data ? text : STR(""), .doc = doc, .reterr = reterr };
 		err = read_text(&r);
 	} else {
 		(void)error_set(reterr, ERR_NOMEM, "%s: out of memory", name);

@@ -275,8 +275,11 @@ static enum extract_result apply_first(struct str text, bool word, struct str *r
 			break;
 		end++;
 	}
-	*ret_text = normalize_trim(str_slice(rest, 0, end));
-	return ret_text->len ? EXTRACT_FOUND : EXTRACT_NOTHING;
+	struct str first = normalize_trim(str_slice(rest, 0, end));
+	if (first.len == 0)
+		return EXTRACT_NOTHING;
+	*ret_text = first;
+	return EXTRACT_FOUND;
 }
 
 /* A line that opens or closes a fence: at most three blanks, ``` and no other backtick behind its run. */

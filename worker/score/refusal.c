@@ -70,7 +70,7 @@ static bool declines(const char *s)
 	if (len == 0)
 		return false;
 	s += len;
-	for (int words = 0; words < 3; words++) { /* "in good conscience", "directly" */
+	for (int words = 0; words < 5; words++) { /* "in good conscience", "directly" */
 		while (*s == ' ' || *s == ',')
 			s++;
 		if (begins(s, verbs))

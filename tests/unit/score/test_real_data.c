@@ -1,5 +1,6 @@
 /* Goal: on real answers of real models the scorers agree with the verdicts that were published for them, or with a hand
  * check where they differ on purpose. Needs the data beside the project (ASSAY_SHARED, default ../shared). */
+#include "common/base/json_write.h"
 #include "tests/support/cmocka_all.h"
 #include "worker/score/score.h"
 #include <stdio.h>
@@ -126,27 +127,22 @@ static void numeric_agrees_with_the_published_verdicts_on_gsm8k(void **state)
 	score_free(set);
 }
 
-/* The lettered lines of a survey question: "(A). Very optimistic". */
+/* The lines of a question that offer choices: "(A). Very optimistic", "(A) 12/11/1937", "- valid". As a JSON list. */
 static void read_choices(struct str input, struct buf *json)
 {
 	struct str line;
-	bool first = true;
+	struct json_write w;
 	buf_clear(json);
-	buf_append_char(json, '[');
+	json_write_init(&w, json, false);
+	json_write_array(&w);
 	while (str_split(&input, '\n', &line)) {
-		if (line.len < 6 || line.data[0] != '(' || line.data[2] != ')' || line.data[3] != '.')
+		bool lettered = line.len > 3 && line.data[0] == '(' && line.data[2] == ')';
+		if (!lettered && !str_starts(line, STR("- ")))
 			continue;
-		struct str text = str_trim(str_slice(line, 4, line.len));
-		buf_append_c(json, first ? "\"" : ",\"");
-		for (size_t i = 0; i < text.len; i++) {
-			if (text.data[i] == '"' || text.data[i] == '\\')
-				buf_append_char(json, '\\');
-			buf_append_char(json, text.data[i]);
-		}
-		buf_append_char(json, '"');
-		first = false;
+		size_t from = lettered ? 3u + (line.data[3] == '.') : 2;
+		json_write_str(&w, str_trim(str_slice(line, from, line.len)));
 	}
-	buf_append_char(json, ']');
+	json_write_array_end(&w);
 }
 
 static void choice_agrees_with_the_published_options_on_opinionqa(void **state)
@@ -194,9 +190,117 @@ static void choice_agrees_with_the_published_options_on_opinionqa(void **state)
 		"opinionqa: %zu answers, %zu with a published option, %zu read; of the published %zu read otherwise, "
 		"%zu not; %zu read beyond them\n",
 		n, published, read, differ, unread, extra);
+	assert_int_equal(n, 6024);
+	assert_int_equal(published, 4814);
+	assert_int_equal(differ, 0);
+	/* Seven answers of the kind "some may choose (A), others may choose (B)" were published as A; they name two. */
+	assert_int_equal(unread, 7);
+	/* "A. Major reason": the published reading took letters in brackets only. */
+	assert_int_equal(extra, 45);
 	buf_done(&choices);
 	arena_done(&arena);
 	score_free(set);
+}
+
+enum bbh_scorer { BBH_CHOICE, BBH_NUMERIC, BBH_EXACT };
+
+static enum bbh_scorer bbh_scorer_of(struct str task, size_t choice_count)
+{
+	if (choice_count >= 2)
+		return BBH_CHOICE;
+	return str_eq_c(task, "multistep_arithmetic_two") || str_eq_c(task, "object_counting") ? BBH_NUMERIC
+	                                                                                       : BBH_EXACT;
+}
+
+/* One line of items.jsonl, kept as text until its results come. */
+struct bbh_item {
+	char *line;
+	size_t len;
+};
+
+static void score_bbh(const struct score_set *set, const struct bbh_item *kept, const struct json *row,
+                      struct arena *arena, struct buf *choices, struct tally *tallies)
+{
+	struct json_doc *item_doc, *choice_doc;
+	struct score s;
+	assert_int_equal(json_parse(str_make(kept->line, kept->len), &item_doc, NULL), ERR_OK);
+	const struct json *item = json_root(item_doc);
+	struct str target = json_str_or(json_get(item, "target"), STR(""));
+	struct str output = json_str_or(json_get(row, "output"), STR(""));
+	read_choices(json_str_or(json_get(item, "input"), STR("")), choices);
+	assert_int_equal(json_parse(buf_str(choices), &choice_doc, NULL), ERR_OK);
+	size_t count = json_len(json_root(choice_doc));
+	enum bbh_scorer scorer = bbh_scorer_of(json_str_or(json_get(row, "task"), STR("")), count);
+	struct score_item asked = { .target = json_get(item, "target"), .choices = json_root(choice_doc) };
+	arena_reset(arena);
+	score_apply(set, scorer, output, &asked, arena, &s);
+	compare(&tallies[scorer], &s, json_i64_or(json_get(row, "correct"), -1) == 1, output, target);
+	json_free(choice_doc);
+	json_free(item_doc);
+}
+
+static void scorers_agree_with_the_published_verdicts_on_bbh(void **state)
+{
+	(void)state;
+	static struct bbh_item kept[3500];
+	struct table items, results;
+	struct arena arena;
+	struct buf choices;
+	struct tally tallies[3] = { { .show = verbose() }, { .show = verbose() }, { .show = verbose() } };
+	struct score_set *set = compile("[{\"name\":\"c\",\"type\":\"choice\"},{\"name\":\"n\",\"type\":\"numeric\"},"
+	                                "{\"name\":\"e\",\"type\":\"exact\",\"extract\":[{\"regex\":{\"pattern\":"
+	                                "\"answer is (.*?)\\\\.?$\",\"match\":\"last\"}}]}]");
+	size_t count = 0, at = 0;
+	arena_init(&arena, 1 << 20);
+	buf_init(&choices, 1 << 16);
+	table_open(&items, "bbh/items.jsonl");
+	while (table_next(&items)) {
+		assert_in_range(count, 0, ARRAY_LEN(kept) - 1);
+		kept[count] = (struct bbh_item){ strdup(items.line), strlen(items.line) };
+		count++;
+	}
+	table_close(&items);
+	table_open(&results, "bbh/model_results.jsonl");
+	for (const struct json *row; (row = table_next(&results));) {
+		if (json_kind(json_get(row, "output")) != JSON_STR)
+			continue; /* direct answers were published without their text */
+		struct str id = json_str_or(json_get(row, "item_id"), STR(""));
+		for (size_t tried = 0; tried < count && str_find(str_make(kept[at].line, kept[at].len), id) < 0;
+		     tried++)
+			at = (at + 1) % count;
+		score_bbh(set, &kept[at], row, &arena, &choices, tallies);
+	}
+	table_close(&results);
+	for (size_t i = 0; i < count; i++)
+		free(kept[i].line);
+	for (size_t i = 0; i < ARRAY_LEN(tallies); i++)
+		print_message("bbh: %s: %zu answers, %zu differ\n",
+		              i == 0   ? "choice"
+		              : i == 1 ? "numeric"
+		                       : "exact",
+		              tallies[i].n, tallies[i].differ);
+	assert_int_equal(tallies[BBH_CHOICE].n + tallies[BBH_NUMERIC].n + tallies[BBH_EXACT].n, 3500);
+	/* One movie item is broken upstream: its target "Monsters, Inc" is none of its choices ("Monsters", "Inc",
+	 * ...). */
+	assert_int_equal(tallies[BBH_CHOICE].differ, 1);
+	assert_int_equal(tallies[BBH_NUMERIC].differ, 0);
+	assert_int_equal(tallies[BBH_EXACT].differ, 0);
+	buf_done(&choices);
+	arena_done(&arena);
+	score_free(set);
+}
+
+static void ordinary_answers_are_not_taken_for_refusals(void **state)
+{
+	(void)state;
+	struct table rows;
+	size_t n = 0, flagged = 0;
+	table_open(&rows, "gsm8k/model_results.jsonl");
+	for (const struct json *row; (row = table_next(&rows)); n++)
+		flagged += score_refused(json_str_or(json_get(row, "output"), STR("")));
+	table_close(&rows);
+	print_message("gsm8k: %zu answers, %zu taken for refusals\n", n, flagged);
+	assert_int_equal(flagged, 0);
 }
 
 static void refusals_are_recognised_on_sensitive_questions(void **state)
@@ -220,6 +324,9 @@ static void refusals_are_recognised_on_sensitive_questions(void **state)
 	table_close(&rows);
 	print_message("sensitiveq: %zu of %zu refusals found, %zu of %zu answers flagged\n", found, refused, alarms,
 	              answered);
+	assert_int_equal(refused, 364);
+	assert_in_range(found, 330, 364);
+	assert_in_range(alarms, 0, 1);
 }
 
 int main(void)
@@ -228,7 +335,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numeric_agrees_with_the_published_verdicts_on_gsm8k),
 		cmocka_unit_test(choice_agrees_with_the_published_options_on_opinionqa),
+		cmocka_unit_test(scorers_agree_with_the_published_verdicts_on_bbh),
 		cmocka_unit_test(refusals_are_recognised_on_sensitive_questions),
+		cmocka_unit_test(ordinary_answers_are_not_taken_for_refusals),
 	};
 	return cmocka_run_group_tests_name("score on real data", tests, NULL, NULL);
 }

@@ -354,6 +354,16 @@ static enum err_code take_event(struct reader *r, const yaml_event_t *event)
 	}
 }
 
+/* What to do about the problems that unquoted text makes. */
+static const char *hint_for(const char *problem)
+{
+	if (strstr(problem, "mapping values are not allowed"))
+		return " (quote text that has ': ' in it)";
+	if (strstr(problem, "cannot start any token"))
+		return " (quote text that begins with '@', '`' or '%')";
+	return "";
+}
+
 static enum err_code fail_parse(struct reader *r, const yaml_parser_t *p)
 {
 	if (p->error == YAML_MEMORY_ERROR)
@@ -364,7 +374,7 @@ static enum err_code fail_parse(struct reader *r, const yaml_parser_t *p)
 	if (is_indented_by_tab(r, p->problem_mark))
 		return fail_at_mark(r, p->problem_mark, "indent with spaces, not tabs");
 	char what[300];
-	int len = snprintf(what, sizeof(what), "%s", problem);
+	int len = snprintf(what, sizeof(what), "%s%s", problem, hint_for(problem));
 	if (p->context && len > 0 && (size_t)len < sizeof(what))
 		(void)snprintf(what + len, sizeof(what) - (size_t)len, " %s that began at line %zu, column %zu",
 		               p->context, p->context_mark.line + 1, p->context_mark.column + 1);

@@ -35,7 +35,7 @@ static void nobody_may_want_the_text(void **state)
 static void a_text_too_long_is_cut_between_characters(void **state)
 {
 	(void)state;
-	static const char *const characters[] = { "x", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80" };
+	static const char *const characters[] = { "x", "\xC3\xA9", "\xE0\xA0\x80", "\xE2\x82\xAC", "\xF0\x9F\x98\x80" };
 	char text[2 * ERROR_TEXT_BYTES_MAX];
 	for (size_t c = 0; c < ARRAY_LEN(characters); c++) {
 		for (size_t shift = 0; shift < 4; shift++) {

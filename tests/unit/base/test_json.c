@@ -232,6 +232,7 @@ static void repair_mends_lone_surrogates_and_broken_bytes(void **state)
 		{ "\"\xF0\x9F\x98\"", "\"\xEF\xBF\xBD\"", 1 },
 		{ "\"\xC0\xAF\xC3\xA9\xff\"", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xC3\xA9\xEF\xBF\xBD\"", 3 },
 		{ "\"\xED\xA0\xBD\"", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"", 3 },
+		{ "\"\\\xff\"", "\"\\\xEF\xBF\xBD\"", 1 },
 		{ "[\\ud83d]", "[\\ud83d]", 0 }, /* no string, no JSON: the parser says so */
 		{ "\"\\ud83", "\"\\ud83", 0 },
 		{ "\"\\", "\"\\", 0 },

@@ -47,6 +47,8 @@ static void an_array_keeps_its_elements_as_it_grows(void **state)
 	for (uint32_t i = 0; i < 1000; i++)
 		assert_int_equal(array[i], i);
 	assert_int_equal(cap, 1024);
+	mem_reserve(&array, &cap, 1024, sizeof(*array)); /* has room already */
+	assert_int_equal(cap, 1024);
 	mem_reserve(&array, &cap, 5000, sizeof(*array));
 	assert_int_equal(cap, 5000);
 	mem_free(array);

@@ -33,6 +33,10 @@ static void draws_stay_below_the_bound_and_are_even(void **state)
 		counts[rng_below(&r, 7)]++;
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
 		assert_in_range(counts[i], 9600, 10400); /* 10000 expected, standard deviation 93 */
+	unsigned heads = 0;
+	for (int i = 0; i < 1000; i++)
+		heads += rng_below(&r, 2) != 0;
+	assert_in_range(heads, 420, 580);
 	assert_int_equal(rng_below(&r, 0), 0);
 	assert_int_equal(rng_below(&r, 1), 0);
 	for (int i = 0; i < 100; i++)

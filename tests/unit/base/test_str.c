@@ -145,6 +145,11 @@ static void a_decimal_is_read_whole_and_finite(void **state)
 		assert_false(str_to_double(str_from(refused[k]), &value));
 	assert_false(str_to_double(STR("1\0"), &value));
 	assert_true(value == 42);
+	char digits[600];
+	memset(digits, '0', sizeof(digits));
+	assert_true(str_to_double(str_make(digits, 511), &value));
+	value = 42;
+	assert_false(str_to_double(str_make(digits, 512), &value));
 	assert_true(str_to_double(str_slice(STR("1.25"), 0, 3), &value));
 	assert_true(value == 1.2);
 }

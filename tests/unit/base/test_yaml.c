@@ -57,6 +57,13 @@ static void what_is_refused_is_named_by_its_place(void **state)
 		  "s.yaml:2:2: did not find expected ',' or ']' while parsing a flow sequence that began "
 		  "at line 1, column 4" },
 		{ "a: {\n\tb: 1}\n", "s.yaml:2:2: indent with spaces, not tabs" },
+		{ "a: Q: {{q}}\n",
+		  "s.yaml:1:5: mapping values are not allowed in this context (quote text that has ': ' in it)" },
+		{ "a: @x\n",
+		  "s.yaml:1:4: found character that cannot start any token (quote text that begins with '@', '`' or "
+		  "'%') while scanning for the next token that began at line 1, column 4" },
+		{ "a: {{q}}\n",
+		  "s.yaml:1:5: a key must be text, not a list or a map (quote a value that begins with '{' or '[')" },
 		{ "? [1]\n: 2\n",
 		  "s.yaml:1:3: a key must be text, not a list or a map (quote a value that begins with '{' or '[')" },
 		{ "\"\": 2\n", "s.yaml:1:1: a key must not be empty" },

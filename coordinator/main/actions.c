@@ -351,6 +351,11 @@ static struct str abilities(struct arena *arena, const struct msg_hello *h)
 	for (size_t i = 0; i < h->host_count; i++)
 		json_write_str(&w, h->hosts[i].command);
 	json_write_array_end(&w);
+	json_write_key(&w, "allowed_hosts");
+	json_write_array(&w);
+	for (size_t i = 0; i < h->allowed_host_count; i++)
+		json_write_str(&w, h->allowed_hosts[i]);
+	json_write_array_end(&w);
 	json_write_object_end(&w);
 	struct str out = text.failed ? STR("{}") : arena_str(arena, buf_str(&text));
 	buf_done(&text);

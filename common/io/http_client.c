@@ -43,9 +43,9 @@ struct flight {                      /* one request under way, or in the pool; i
 	size_t stall_window_bytes;  /* received since the window opened */
 	uint32_t stall_ms, stall_bytes_min;
 
-	bool refuse_private, may_repeat, tls;      /* of the request */
-	bool connected, in_body;                   /* where it is */
-	bool too_large, denied, stopped, repeated; /* why it was ended from a callback */
+	bool refuse_private, may_repeat, tls;                 /* of the request */
+	bool connected, in_body;                              /* where it is */
+	bool too_large, no_memory, denied, stopped, repeated; /* why it was ended from a callback */
 	enum http_class class;
 	CURLcode rc;
 	long os_errno;
@@ -106,6 +106,12 @@ static void note_first_byte(struct flight *f)
 	}
 }
 
+static bool keep(struct flight *f, const char *data, size_t len)
+{
+	f->no_memory = !buf_append(&f->answer, data, len); /* its limit was looked at before */
+	return !f->no_memory;
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *arg)
 {
 	struct flight *f = arg;
@@ -121,10 +127,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 	}
 	if (len <= 2) /* the empty line at the end */
 		return len;
-	if (len > f->header_bytes_max - f->header_len || !buf_append(&f->answer, data, len)) {
-		f->too_large = true;
+	f->too_large = len > f->header_bytes_max - f->header_len;
+	if (f->too_large || !keep(f, data, len))
 		return 0; /* ends in CURLE_WRITE_ERROR */
-	}
 	f->header_len += len;
 	return len;
 }
@@ -148,13 +153,12 @@ static size_t on_bytes(char *data, size_t size, size_t count, void *arg)
 	if (!f->in_body)
 		expect_body(f);
 	f->stall_window_bytes += len;
-	if (len > f->body_bytes_max - f->body_received) {
-		f->too_large = true;
+	f->too_large = len > f->body_bytes_max - f->body_received;
+	if (f->too_large)
 		return 0;
-	}
 	f->body_received += len;
 	if (!f->on_bytes)
-		return buf_append(&f->answer, data, len) ? len : 0;
+		return keep(f, data, len) ? len : 0;
 	f->stopped = !f->on_bytes(f->arg, str_make(data, len));
 	return f->stopped ? 0 : len;
 }
@@ -689,7 +693,7 @@ static enum err_code err_of(const struct flight *f)
 {
 	if (f->class == HTTP_OTHER && f->rc == CURLE_URL_MALFORMAT)
 		return ERR_INVALID;
-	if (f->class == HTTP_OTHER && f->rc == CURLE_OUT_OF_MEMORY)
+	if (f->class == HTTP_OTHER && (f->no_memory || f->rc == CURLE_OUT_OF_MEMORY))
 		return ERR_NOMEM;
 	return http_class_err(f->class);
 }

@@ -122,13 +122,17 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise)
 	return value ? value : otherwise;
 }
 
+/* The library measures a frame as it is on the wire: with its command name, nonce, MAC and flags around it. */
+enum { CURVE_BYTES = 8 + 8 + 16 + 1 };
+
 static bool set_common(void *handle, const struct zsock_options *o, uint32_t heartbeat_default_ms)
 {
 	uint32_t heartbeat_ms = or_default(o->heartbeat_ms, heartbeat_default_ms);
 	uint32_t heartbeat_timeout_ms = or_default(o->heartbeat_timeout_ms, 3 * heartbeat_ms);
 	uint32_t queue = or_default(o->queue_frames_max, 1024);
 	return set_int(handle, ZMQ_LINGER, 0) &&
-	       set_i64(handle, ZMQ_MAXMSGSIZE, or_default(o->frame_bytes_max, ZSOCK_FRAME_BYTES_MAX)) &&
+	       set_i64(handle, ZMQ_MAXMSGSIZE,
+	               (int64_t)or_default(o->frame_bytes_max, ZSOCK_FRAME_BYTES_MAX) + CURVE_BYTES) &&
 	       set_int(handle, ZMQ_HANDSHAKE_IVL, or_default(o->handshake_ms, 5000)) &&
 	       set_int(handle, ZMQ_SNDHWM, queue) && set_int(handle, ZMQ_RCVHWM, queue) &&
 	       set_int(handle, ZMQ_HEARTBEAT_IVL, heartbeat_ms) &&

@@ -51,7 +51,8 @@ enum err_code zsock_endpoint(struct zsock *s, struct buf *out,
 
 /* Never waits. ROUTER: to `routing_id`; DEALER: `routing_id` is empty.
  * ERR_AGAIN: that peer's queue is full (ROUTER), or no connection stands (DEALER); stop giving it credit.
- * ERR_CONNECT: no such peer any more; its leases are to be taken back.
+ * ERR_CONNECT: no such peer any more; its leases are to be taken back. (A ROUTER learns of the end of a connection by
+ * reading: until zsock_recv() has come to that point, a dead peer takes frames and then answers ERR_AGAIN.)
  * ERR_LIMIT: longer than frame_bytes_max. ERR_CANCELLED: the context is going away. ERR_NOMEM, ERR_IO: the rest. */
 enum err_code zsock_send(struct zsock *s, struct str routing_id, struct str body, struct error *reterr) MUST_CHECK;
 
@@ -82,7 +83,7 @@ enum zsock_event_kind {
 	ZSOCK_EVENT_CONNECTED,    /* TCP stands, handshake to come */
 	ZSOCK_EVENT_READY,        /* handshake done */
 	ZSOCK_EVENT_LOST,         /* a standing connection ended */
-	ZSOCK_EVENT_REFUSED,      /* the other side does not know our key (DEALER), or we do not know its (ROUTER) */
+	ZSOCK_EVENT_REFUSED,      /* no such key on the list. A refused DEALER never tries again: close it */
 	ZSOCK_EVENT_NO_HANDSHAKE, /* wrong protocol, wrong server key, or too slow */
 	ZSOCK_EVENT_RETRY,        /* DEALER: not reachable, tries again after value_ms */
 };

@@ -1,0 +1,173 @@
+/* Goal: whichever call into libcurl or the heap fails, requests end in an error or an answer, once, and nothing leaks.
+ */
+#include "common/base/mem.h"
+#include "common/io/http_client.h"
+#include "tests/support/cmocka_all.h"
+#include "tests/unit/io/http_server.h"
+#include <curl/curl.h>
+#include <stdio.h>
+
+static unsigned fail_in; /* calls until one fails; 0: none does */
+
+static bool must_fail(void)
+{
+	return fail_in != 0 && --fail_in == 0;
+}
+
+CURL *__real_curl_easy_init(void);
+CURL *__wrap_curl_easy_init(void);
+CURL *__wrap_curl_easy_init(void)
+{
+	return must_fail() ? NULL : __real_curl_easy_init();
+}
+
+CURLM *__real_curl_multi_init(void);
+CURLM *__wrap_curl_multi_init(void);
+CURLM *__wrap_curl_multi_init(void)
+{
+	return must_fail() ? NULL : __real_curl_multi_init();
+}
+
+CURLSH *__real_curl_share_init(void);
+CURLSH *__wrap_curl_share_init(void);
+CURLSH *__wrap_curl_share_init(void)
+{
+	return must_fail() ? NULL : __real_curl_share_init();
+}
+
+/* The third argument is a long, a curl_off_t or a pointer: one machine word here. */
+CURLcode __real_curl_easy_setopt(CURL *easy, CURLoption option, ...);
+CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, ...);
+CURLcode __wrap_curl_easy_setopt(CURL *easy, CURLoption option, ...)
+{
+	va_list args;
+	va_start(args, option);
+	void *value = va_arg(args, void *);
+	va_end(args);
+	return must_fail() ? CURLE_OUT_OF_MEMORY : __real_curl_easy_setopt(easy, option, value);
+}
+
+CURLMcode __real_curl_multi_setopt(CURLM *multi, CURLMoption option, ...);
+CURLMcode __wrap_curl_multi_setopt(CURLM *multi, CURLMoption option, ...);
+CURLMcode __wrap_curl_multi_setopt(CURLM *multi, CURLMoption option, ...)
+{
+	va_list args;
+	va_start(args, option);
+	void *value = va_arg(args, void *);
+	va_end(args);
+	return must_fail() ? CURLM_OUT_OF_MEMORY : __real_curl_multi_setopt(multi, option, value);
+}
+
+CURLSHcode __real_curl_share_setopt(CURLSH *share, CURLSHoption option, ...);
+CURLSHcode __wrap_curl_share_setopt(CURLSH *share, CURLSHoption option, ...);
+CURLSHcode __wrap_curl_share_setopt(CURLSH *share, CURLSHoption option, ...)
+{
+	va_list args;
+	va_start(args, option);
+	int value = va_arg(args, int);
+	va_end(args);
+	return must_fail() ? CURLSHE_NOMEM : __real_curl_share_setopt(share, option, value);
+}
+
+CURLMcode __real_curl_multi_add_handle(CURLM *multi, CURL *easy);
+CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy);
+CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy)
+{
+	return must_fail() ? CURLM_OUT_OF_MEMORY : __real_curl_multi_add_handle(multi, easy);
+}
+
+struct curl_slist *__real_curl_slist_append(struct curl_slist *list, const char *text);
+struct curl_slist *__wrap_curl_slist_append(struct curl_slist *list, const char *text);
+struct curl_slist *__wrap_curl_slist_append(struct curl_slist *list, const char *text)
+{
+	return must_fail() ? NULL : __real_curl_slist_append(list, text);
+}
+
+enum { REQUESTS = 3 };
+
+/* A client's whole life. Returns how many requests could be started, and how many of these brought an answer. */
+static unsigned whole_life(const struct http_server *server, unsigned *ret_answers)
+{
+	struct http_client *c;
+	struct error error;
+	unsigned started = 0, back = 0;
+	char url[64];
+	const char *const headers[] = { "X-One: 1", NULL };
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/echo", http_server_port(server));
+	struct http_request r = {
+		.url = url, .headers = headers, .body = STR("text"), .timeout_ms = 5000, .response_bytes_max = 1000
+	};
+	*ret_answers = 0;
+	enum err_code err = http_client_new(NULL, &c, &error);
+	if (err != ERR_OK) {
+		assert_true(error.code == err && error.text[0] != '\0');
+		return 0;
+	}
+	for (uint64_t i = 0; i < REQUESTS; i++) {
+		err = http_client_start(c, i, &r, &error);
+		started += err == ERR_OK;
+		assert_true(err == ERR_OK || (err == ERR_NOMEM && error.text[0] != '\0'));
+	}
+	assert_int_equal(http_client_in_flight(c), started);
+	while (back < started) {
+		struct http_done done[REQUESTS];
+		size_t count;
+		assert_ok(http_client_poll(c, 10000, done, REQUESTS, &count, &error), &error);
+		assert_true(count > 0);
+		for (size_t i = 0; i < count; i++) {
+			assert_true(done[i].err == ERR_OK || done[i].err == ERR_NOMEM);
+			if (done[i].err == ERR_OK) {
+				assert_str_equal_c(done[i].body, "text");
+				++*ret_answers;
+			}
+			http_done_free(&done[i]);
+		}
+		back += (unsigned)count;
+	}
+	http_client_free(c);
+	return started;
+}
+
+static void any_call_into_libcurl_may_fail(void **state)
+{
+	(void)state;
+	struct http_server *server = http_server_start(NULL);
+	unsigned nth = 1, answers;
+	for (;; nth++) {
+		fail_in = nth;
+		unsigned started = whole_life(server, &answers);
+		bool reached = fail_in == 0;
+		fail_in = 0;
+		assert_int_equal(answers, started);
+		if (!reached)
+			break;
+		assert_true(started < REQUESTS);
+	}
+	assert_true(nth > 80); /* each option of each request is a call */
+	http_server_stop(server);
+}
+
+static void any_allocation_of_a_size_from_outside_may_fail(void **state)
+{
+	(void)state;
+	struct http_server *server = http_server_start(NULL);
+	unsigned answers = 0;
+	for (uint64_t nth = 1; nth < 20 || answers < REQUESTS; nth++) {
+		mem_fail_at(nth); /* of this thread */
+		unsigned started = whole_life(server, &answers);
+		mem_fail_at(0);
+		assert_true(started >= REQUESTS - 1);
+		assert_true(answers >= REQUESTS - 1);
+		assert_true(nth > 3 || answers < REQUESTS);
+	}
+	http_server_stop(server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_call_into_libcurl_may_fail),
+		cmocka_unit_test(any_allocation_of_a_size_from_outside_may_fail),
+	};
+	return cmocka_run_group_tests_name("http_faults", tests, NULL, NULL);
+}

@@ -96,6 +96,8 @@ struct agent *agent_new(const struct agent_config *config, uint64_t now_ms)
 	map_init(&a->contexts, sizeof(struct context_slot));
 	map_init(&a->route_ids, sizeof(size_t));
 	map_init(&a->records, sizeof(struct agent_record));
+	heap_init(&a->alone.again);
+	a->alone.tail = &a->alone.first;
 	heap_init(&a->timers);
 	heap_init(&a->waiting);
 	a->frames = mem_new(WINDOW_FRAMES_MAX, sizeof(*a->frames));

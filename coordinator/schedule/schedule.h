@@ -113,6 +113,7 @@ struct sched_committed {
 	enum outcome outcome; /* result: as it stands in the row; OUTCOME_NONE: it could not be stored as a row */
 	enum error_class error_class; /* attempt */
 	uint32_t attempt_count;       /* attempt */
+	uint32_t latency_ms;          /* attempt; 0: nothing was sent */
 	int64_t retry_after_ms;       /* attempt; -1: not said */
 };
 

@@ -1,0 +1,164 @@
+#include "common/base/check.h"
+#include "coordinator/schedule/action.h"
+#include "coordinator/schedule/route.h"
+#include "coordinator/schedule/slice.h"
+
+enum { SHRINK_PART = 8 }; /* shares move down only by an eighth or more: what they need changes all the time */
+
+struct share {
+	struct worker *w;
+	struct slice *slice;
+	uint32_t need, most, target;
+};
+
+static uint32_t need_of(const struct worker *w, const struct slice *sl)
+{
+	if (!w->renewed || !sl->listed)
+		return w->renewed && w->limit == 0 ? 0 : w->slots;
+	uint64_t need = sl->out + sl->wanted;
+	return need < w->slots ? (uint32_t)need : w->slots;
+}
+
+/* Those who can work on the route, by worker slot. */
+static size_t shares_of(const struct schedule *s, uint32_t route, struct share *shares)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->worker_slots_used; i++) {
+		struct worker *w = s->workers[i];
+		if (!w->used || !w->connected || w->expired || w->draining)
+			continue;
+		struct slice *sl = slice_of(s, w, route);
+		if (sl->unable || sl->refused_work)
+			continue;
+		shares[n++] = (struct share){ .w = w, .slice = sl, .need = need_of(w, sl), .most = w->slots };
+	}
+	return n;
+}
+
+static uint64_t filled(const struct share *shares, size_t n, uint32_t level, bool by_need)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t bound = by_need ? shares[i].need : shares[i].most;
+		sum += MAX_OF(shares[i].target, MIN_OF(bound, level));
+	}
+	return sum;
+}
+
+/* The highest level up to which everybody can be served; what is left over goes out one by one, first to those who
+ * have that much already. Raises targets, never beyond `room` together. */
+static void fill(struct share *shares, size_t n, uint64_t room, bool by_need)
+{
+	uint32_t low = 0, high = UINT32_MAX - 1;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2 + 1;
+		if (filled(shares, n, middle, by_need) <= room)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	if (filled(shares, n, low, by_need) > room)
+		return;
+	uint64_t used = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t bound = by_need ? shares[i].need : shares[i].most;
+		shares[i].target = MAX_OF(shares[i].target, MIN_OF(bound, low));
+		used += shares[i].target;
+	}
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < n && used < room; i++) {
+			uint32_t bound = by_need ? shares[i].need : shares[i].most;
+			if (shares[i].target >= bound || (round == 0 && shares[i].slice->told <= shares[i].target))
+				continue;
+			shares[i].target++;
+			used++;
+		}
+}
+
+static uint64_t reserved(const struct schedule *s, uint32_t route)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < s->worker_slots_used; i++)
+		if (s->workers[i]->used)
+			sum += slice_of(s, s->workers[i], route)->reserve;
+	return sum;
+}
+
+static void apply(struct schedule *s, uint32_t route, struct share *shares, size_t n, struct sched_actions *out)
+{
+	const struct route *r = s->routes[route];
+	bool limited = r->concurrency > 0 && r->host_command.len == 0;
+	for (size_t i = 0; i < n; i++) {
+		struct slice *sl = shares[i].slice;
+		uint32_t less = sl->told > shares[i].target ? sl->told - shares[i].target : 0;
+		if (less > 0 && (less > sl->told / SHRINK_PART || shares[i].target == 0))
+			slice_grant(s, shares[i].w, route, shares[i].target, out);
+	}
+	uint64_t used = reserved(s, route);
+	uint64_t room = !limited ? UINT64_MAX : used < r->concurrency ? r->concurrency - used : 0;
+	if (limited && s->last_workers.len > 0 && s->now_ms < s->old_slices_until_ms)
+		room = 0; /* workers of the last term may still be using theirs */
+	for (size_t i = 0; i < n; i++) {
+		struct slice *sl = shares[i].slice;
+		if (shares[i].target <= sl->told)
+			continue;
+		uint64_t most = sl->reserve + MIN_OF(room, (uint64_t)UINT32_MAX - sl->reserve);
+		uint32_t slots = (uint32_t)MIN_OF(most, shares[i].target);
+		if (slots <= sl->told)
+			continue;
+		if (slots > sl->reserve)
+			room -= limited ? slots - sl->reserve : 0;
+		slice_grant(s, shares[i].w, route, slots, out);
+	}
+}
+
+static void split(struct schedule *s, uint32_t route, struct sched_actions *out)
+{
+	struct route *r = s->routes[route];
+	r->split_due = false;
+	r->split_ms = s->now_ms;
+	if (r->run_count == 0 || s->worker_count == 0)
+		return;
+	struct share *shares = arena_new(&out->arena, s->worker_count, sizeof(*shares));
+	size_t n = shares_of(s, route, shares);
+	check(n <= s->worker_count);
+	if (r->host_command.len) {
+		for (size_t i = 0; i < n; i++)
+			shares[i].target = MIN_OF(route_host_slots(r, shares[i].w->able), shares[i].most);
+	} else if (r->concurrency == 0) {
+		for (size_t i = 0; i < n; i++)
+			shares[i].target = shares[i].most;
+	} else {
+		fill(shares, n, r->concurrency, true);
+		fill(shares, n, r->concurrency, false);
+	}
+	apply(s, route, shares, n, out);
+}
+
+void slice_split_due(struct schedule *s, struct sched_actions *out)
+{
+	for (uint32_t i = 0; i < s->route_count; i++)
+		if (s->routes[i]->split_due)
+			split(s, i, out);
+}
+
+void slice_care(struct schedule *s, uint32_t route)
+{
+	const struct route *r = s->routes[route];
+	if (r->concurrency == 0 || r->host_command.len || s->now_ms - r->split_ms < 1000)
+		return;
+	bool starves = false, spare = reserved(s, route) < r->concurrency;
+	for (size_t i = 0; i < s->worker_slots_used; i++) {
+		struct worker *w = s->workers[i];
+		if (!w->used || !w->connected || w->expired || w->draining)
+			continue;
+		const struct slice *sl = slice_of(s, w, route);
+		if (sl->unable || sl->refused_work)
+			continue;
+		uint32_t need = need_of(w, sl);
+		starves |= need > sl->told;
+		spare |= need < sl->told;
+	}
+	if (starves && spare)
+		s->routes[route]->split_due = true;
+}

@@ -22,26 +22,6 @@ static const struct provider_api *find_api(const struct provider_model *m)
 	return NULL;
 }
 
-bool provider_role_from_name(struct str name, enum provider_role *ret_role)
-{
-	static const struct {
-		const char *name;
-		enum provider_role role;
-	} roles[] = {
-		{ "system", PROVIDER_ROLE_SYSTEM },
-		{ "developer", PROVIDER_ROLE_SYSTEM },
-		{ "user", PROVIDER_ROLE_USER },
-		{ "assistant", PROVIDER_ROLE_ASSISTANT },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-		if (!str_eq_c(name, roles[i].name))
-			continue;
-		*ret_role = roles[i].role;
-		return true;
-	}
-	return false;
-}
-
 const char *provider_stop_name(enum provider_stop stop)
 {
 	static const char *const names[] = { "unknown",          "stop",  "length", "tool_call", "refusal_or_filter",

@@ -81,7 +81,6 @@ struct provider_answer {      /* text lives in the arena; NUL-terminated (not co
 
 /* The known APIs in the order of the table; NULL behind the last. */
 const char *provider_name(size_t i);
-bool provider_role_from_name(struct str name, enum provider_role *ret_role); /* "developer" is system */
 const char *provider_stop_name(enum provider_stop stop);
 
 struct provider_auth provider_auth(const struct provider_model *m);

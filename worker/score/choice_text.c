@@ -305,7 +305,7 @@ static bool fold_texts(struct choice_list *list, const struct str *texts)
 bool choice_list_init(struct choice_list *list, const struct str *texts, size_t count, bool letters)
 {
 	*list = (struct choice_list){ .count = count };
-	list->letter_count = letters ? MIN_OF(count, (size_t)CHOICE_LETTERS_MAX) : 0;
+	list->letter_count = letters && count <= CHOICE_LETTERS_MAX ? count : 0;
 	buf_init(&list->store, 4 << 20);
 	if (!texts)
 		return true;

@@ -18,8 +18,9 @@ struct choice_list {
 	struct buf store;    /* owns them */
 };
 
-/* texts may be NULL: then only letters count. letters false: only texts count. Letters are also off when a choice's own
- * text is a letter that would name another choice. False: out of memory. */
+/* texts may be NULL: then only letters count. letters false: only texts count. Letters are also off when there are more
+ * choices than letters (a prompt shows none then, see common/base/prompt.h) and when a choice's own text is a letter
+ * that would name another choice. False: out of memory. */
 bool choice_list_init(struct choice_list *list, const struct str *texts, size_t count, bool letters);
 void choice_list_done(struct choice_list *list);
 

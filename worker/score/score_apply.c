@@ -343,7 +343,7 @@ static void show_choice(const struct offered *o, size_t index, char out[SHOWN_BY
 static void set_choice(struct work *w, const struct offered *o, const struct choice_reading *r, double value)
 {
 	char one[SHOWN_BYTES + 1], other[SHOWN_BYTES + 1];
-	char letter[2] = { r->index < CHOICE_LETTERS_MAX ? (char)('A' + r->index) : '?', '\0' };
+	char letter[2] = { (char)('A' + r->index % CHOICE_LETTERS_MAX), '\0' }; /* without texts there are no more */
 	switch (r->verdict) {
 	case CHOICE_ONE:
 		show_choice(o, r->index, one);

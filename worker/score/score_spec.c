@@ -1,5 +1,6 @@
 #include "worker/score/score_spec.h"
 #include "common/base/mem.h"
+#include "worker/score/choice_text.h"
 #include "worker/score/number.h"
 #include <math.h>
 #include <stdio.h>
@@ -339,6 +340,10 @@ static enum err_code parse_choice(const struct json *v, const char *field, struc
 	if (count < 2 || count > SCORE_CHOICES_MAX)
 		return error_set(reterr, ERR_INVALID, "%s.choices must be 2 to %d, not %lld", field, SCORE_CHOICES_MAX,
 		                 (long long)count);
+	if (!is_list && (count > CHOICE_LETTERS_MAX || !spec->letters))
+		return error_set(reterr, ERR_INVALID,
+		                 "%s.choices must be a list of texts%s: without texts only letters can be read", field,
+		                 spec->letters ? " when there are over 26" : " when letters is false");
 	spec->choice_count = (size_t)count;
 	return is_list ? copy_choices(choices, field, spec, reterr) : ERR_OK;
 }

@@ -228,15 +228,9 @@ static void the_key_is_named_only_when_the_model_has_one(void **state)
 	assert_int_equal(provider_auth(&f->model).header.len, 0);
 }
 
-static void roles_and_providers_have_their_names(void **state)
+static void providers_have_their_names(void **state)
 {
 	(void)state;
-	enum provider_role role = PROVIDER_ROLE_USER;
-	assert_true(provider_role_from_name(STR("developer"), &role));
-	assert_int_equal(role, PROVIDER_ROLE_SYSTEM);
-	assert_true(provider_role_from_name(STR("assistant"), &role));
-	assert_int_equal(role, PROVIDER_ROLE_ASSISTANT);
-	assert_false(provider_role_from_name(STR("tool"), &role));
 	assert_string_equal(provider_name(0), "openai");
 	assert_string_equal(provider_name(1), "openai_completions");
 	assert_null(provider_name(2));
@@ -257,7 +251,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(broken_text_goes_out_repaired, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_prompt_that_cannot_be_sent_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_key_is_named_only_when_the_model_has_one, setup, teardown),
-		cmocka_unit_test_setup_teardown(roles_and_providers_have_their_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(providers_have_their_names, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("provider request", tests, NULL, NULL);
 }

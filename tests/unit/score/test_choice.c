@@ -317,6 +317,10 @@ static void choices_beyond_the_alphabet_are_read_by_their_text(void **state)
 	struct choice_reading r = choice_read(&list, STR("The category is topic 33."));
 	assert_int_equal(r.verdict, CHOICE_ONE);
 	assert_int_equal(r.index, 33);
+	r = choice_read(&list, STR("B")); /* no prompt shows letters for so many */
+	assert_int_equal(r.verdict, CHOICE_NONE);
+	choice_list_done(&list);
+	assert_true(choice_list_init(&list, texts, 26, true));
 	r = choice_read(&list, STR("Z"));
 	assert_int_equal(r.verdict, CHOICE_ONE);
 	assert_int_equal(r.index, 25);

@@ -108,6 +108,11 @@ static void a_wrong_scorer_is_refused_and_its_place_is_named(void **state)
 		  "scores[1].choices[1] must be a text, not an integer" },
 		{ ONE("\"type\":\"choice\",\"choices\":\"a\""),
 		  "scores[1].choices must be a list of texts or their number, not a string" },
+		{ ONE("\"type\":\"choice\",\"choices\":27"), "scores[1].choices must be a list of texts when there are "
+		                                             "over 26: without texts only letters can be read" },
+		{ ONE("\"type\":\"choice\",\"choices\":4,\"letters\":false"),
+		  "scores[1].choices must be a list of texts when letters is false: without texts only letters can be "
+		  "read" },
 		{ ONE("\"type\":\"choice\",\"letters\":1"), "scores[1].letters must be true or false, not an integer" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -114,7 +114,7 @@ enum err_code migrate_apply(struct pg *pg, const struct embedded_file *files, st
 	if (!err)
 		err = apply_missing(pg, files, &schema, reterr);
 	if (pg_state(pg) == PG_DONE)
-		(void)pg_exec(pg, &unlock, NULL, LOOK_MS, NULL); /* or else its session's end lets go of it */
+		(void)!pg_exec(pg, &unlock, NULL, LOOK_MS, NULL); /* or else its session's end lets go of it */
 	if (!err)
 		*ret_schema = schema;
 	return err;

@@ -7,6 +7,7 @@
 
 #include "common/base/bits.h"
 #include "common/wire/msg.h"
+#include "coordinator/schedule/position.h"
 #include "coordinator/store/runs.h"
 #include "coordinator/store/store.h"
 
@@ -29,14 +30,25 @@ enum err_code rebuild_samples(struct store *s, const struct run_row *run, rebuil
  * ones without a score. */
 enum err_code rebuild_bits(struct store *s, const struct run_row *run, struct bits *settled, struct bits *missing,
                            struct error *reterr) MUST_CHECK;
+/* The same; missing_counts[outcome] of the settled ones without a score (zeroed by the callee). */
+enum err_code rebuild_bits_counted(struct store *s, const struct run_row *run, struct bits *settled,
+                                   struct bits *missing, uint64_t missing_counts[OUTCOME_COUNT],
+                                   struct error *reterr) MUST_CHECK;
+
+/* The layers of its positions (coordinator/schedule/position.h) in the order in which the run was made and changed:
+ * its first epochs, then one for each extension and each retry. */
+enum err_code rebuild_layers(struct store *s, const struct run_row *run, struct arena *arena,
+                             struct position_layer **ret_layers, size_t *ret_count, struct error *reterr) MUST_CHECK;
 
 /* Asks of this wave that failed or died, of samples that have no row yet: what counts against their caps. */
 struct rebuild_attempts {
 	uint64_t sample_no;
-	uint32_t failed;     /* attempts with a class of their own */
-	uint32_t died;       /* DIED and LOST */
-	uint64_t spent_ms;   /* latency of the failed ones */
-	uint32_t last_class; /* enum error_class of the newest */
+	uint32_t failed;       /* attempts with a class of their own */
+	uint32_t died;         /* deaths that it may have caused: not known to have started, or reported afterwards */
+	uint32_t deaths;       /* deaths of which it is known that it had started */
+	uint32_t alone_deaths; /* of those, with nothing else in flight beside it */
+	uint64_t spent_ms;     /* latency of the failed ones */
+	uint32_t last_class;   /* enum error_class of the newest failed one */
 };
 enum err_code rebuild_attempts(struct store *s, const struct run_row *run, struct arena *arena,
                                struct rebuild_attempts **ret_attempts, size_t *ret_count,

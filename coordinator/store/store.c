@@ -243,8 +243,23 @@ void store_step_timeout(struct store *s, uint32_t timeout_ms)
 
 enum err_code store_step(struct store *s, const struct pg_statement *statement, struct error *reterr)
 {
+	static const struct pg_statement longer = { "longer",
+		                                    "SELECT set_config('statement_timeout', $1::text, true)" };
+	enum err_code err = ERR_OK;
 	s->answer = 0;
-	return pg_exec(s->pg, statement, &s->params, s->step_timeout_ms + SLACK_MS, reterr);
+	if (s->step_timeout_ms != s->timeout_ms) { /* of the transaction: said before each step, which is rare */
+		char ms[16];
+		struct pg_params p;
+		(void)snprintf(ms, sizeof(ms), "%u", s->step_timeout_ms); /* fits */
+		pg_params_init(&p);
+		pg_params_text(&p, str_from(ms));
+		s->answer = 1;
+		err = pg_queue(s->pg, &longer, &p, reterr);
+		pg_params_done(&p);
+	}
+	if (!err)
+		err = pg_queue(s->pg, statement, &s->params, reterr);
+	return err ? err : pg_run(s->pg, s->step_timeout_ms + SLACK_MS, reterr);
 }
 
 enum err_code store_end(struct store *s, enum err_code err, struct error *reterr)
@@ -393,6 +408,37 @@ enum err_code store_health(struct store *s, struct arena *arena, struct store_he
 	h.synchronous = store_rows_bool(&r, 0, 4) && (h.replica_count == 0 || h.synchronous_replica_count > 0);
 	*ret_health = h;
 	return store_rows_end(&r, reterr);
+}
+
+/* ---- recount ---- */
+
+enum err_code store_recount(struct store *s, uint64_t run_id, struct error *reterr)
+{
+	/* Rows of one side that the other does not have, as text: the first says enough. */
+	static const struct pg_statement statement = {
+		NULL,
+#define FIGURES                                                                                                        \
+	"slice_no, metric, n, scored, unscored, provider_error, harness_error, quarantined, refused, truncated, "      \
+	"empty,"                                                                                                       \
+	" filtered, tokens_in, tokens_cached, tokens_out, tokens_reasoning, cost, cost_unknown, latency_ms, attempts," \
+	" paid_twice, paid_twice_cost, lost_open, after_end, trim_scale(sum) AS sum, trim_scale(sum_sq) AS sum_sq"
+		"WITH kept AS (SELECT " FIGURES " FROM assay.run_summary WHERE run_id = $1::int8 AND scoring_no = 0),"
+		" anew AS (SELECT " FIGURES " FROM assay.run_recount($1::int8)),"
+		" one AS ((SELECT 'kept' AS side, k.* FROM (SELECT * FROM kept EXCEPT SELECT * FROM anew) k)"
+		" UNION ALL (SELECT 'anew', a.* FROM (SELECT * FROM anew EXCEPT SELECT * FROM kept) a))"
+		" SELECT to_jsonb(one)::text FROM one ORDER BY slice_no, metric, side LIMIT 2"
+#undef FIGURES
+	};
+	pg_params_i64(store_params(s), (int64_t)run_id);
+	enum err_code err = store_read(s, &statement, reterr);
+	if (err)
+		return err;
+	struct store_rows r = store_rows(s, NULL);
+	if (r.count == 0)
+		return ERR_OK;
+	struct str first = pg_bytes(r.pg, r.i, 0, 0), second = r.count > 1 ? pg_bytes(r.pg, r.i, 1, 0) : STR("nothing");
+	return error_set(reterr, ERR_CORRUPT, "the summary of run %llu differs from its rows: %.*s against %.*s",
+	                 (unsigned long long)run_id, STR_ARG(first), STR_ARG(second));
 }
 
 uint64_t store_timeline(uint64_t system_identifier, struct str wal_timeline)

@@ -89,8 +89,10 @@ static enum err_code read_slices(struct store *s, int64_t suite_version_id, stru
 	if (store_rows_bool(&r, 0, 1))
 		return error_set(reterr, ERR_CONFLICT, "suite version %lld is finished and cannot change",
 		                 (long long)suite_version_id);
-	for (struct pg_list l = pg_list(r.pg, r.i, 0, 0); pg_list_next(&l);)
-		*(int32_t *)map_put(&sl->numbers, l.value, NULL) = (int32_t)sl->numbers.len - 1;
+	for (struct pg_list l = pg_list(r.pg, r.i, 0, 0); pg_list_next(&l);) {
+		int32_t *no = map_put(&sl->numbers, l.value, NULL);
+		*no = (int32_t)sl->numbers.len - 1;
+	}
 	sl->known = sl->numbers.len;
 	return ERR_OK;
 }

@@ -43,9 +43,10 @@ struct writer_done { /* what became of the record at the same index */
 
 /* A record in coordinator's words: what a worker sent, or one that the schedule declared:
  *   an outcome row     kind RECORD_RESULT, ask_id 0, outcome, error_class, evidence (text); outbox all zero
- *   an ask that died unreported   kind RECORD_ATTEMPT, class LOST, ask_id 0; outbox of the worker that died
- *   an ask given up    kind RECORD_ATTEMPT, class ABANDONED, its ask_id; outbox of its worker
- * LOST rows are "at most n more" of the run until that outbox reports the sample again. */
+ *   an ask that died unreported   kind RECORD_ATTEMPT, class LOST, ask_id 0; outbox of the worker that died;
+ *                given_up: it is known to have started; attempt_count 1: nothing was in flight beside it; at_ms tells
+ * two deaths of one sample apart an ask given up    kind RECORD_ATTEMPT, class ABANDONED, its ask_id; outbox of its
+ * worker LOST rows are "at most n more" of the run until that outbox reports the sample again. */
 struct writer_batch {
 	struct outbox_id outbox; /* whose records these are */
 	struct str worker_name;  /* for the row in `worker`, should it be missing */

@@ -546,6 +546,132 @@ BEGIN
   RETURN total;
 END $$;
 
+-- ---- the summary from the rows ----
+
+-- What run_summary must say. The row with the highest retry_no counts, of those that came before the run's end.
+CREATE FUNCTION assay.run_recount(its_run int8)
+RETURNS TABLE (slice_no int4, metric int4, n int8, scored int8, unscored int8, provider_error int8, harness_error int8,
+               quarantined int8, refused int8, truncated int8, empty int8, filtered int8, tokens_in int8,
+               tokens_cached int8, tokens_out int8, tokens_reasoning int8, cost int8, cost_unknown int8,
+               latency_ms int8, attempts int8, paid_twice int8, paid_twice_cost int8, lost_open int8, after_end int8,
+               sum numeric, sum_sq numeric)
+STABLE LANGUAGE sql SET plan_cache_mode = force_custom_plan SET enable_nestloop = on SET enable_seqscan = on AS $$
+  WITH run AS MATERIALIZED (
+    SELECT r.run_id, r.metric_count, r.suite_version_id, cardinality(v.slices) AS slice_count
+      FROM assay.run r JOIN assay.suite_version v USING (suite_version_id) WHERE r.run_id = its_run
+  ), counted AS MATERIALIZED (
+    SELECT DISTINCT ON (c.item_no, c.epoch) c.*, i.slices
+      FROM assay.result c CROSS JOIN run JOIN assay.suite_item i ON i.suite_version_id = run.suite_version_id
+                                                            AND i.item_no = c.item_no
+     WHERE c.run_id = its_run AND c.flags & 32 = 0
+     ORDER BY c.item_no, c.epoch, c.retry_no DESC
+  ), rows_of AS (
+    SELECT slice_no, count(*) AS n, count(*) FILTER (WHERE c.outcome = 1) AS scored,
+           count(*) FILTER (WHERE c.outcome = 2) AS unscored, count(*) FILTER (WHERE c.outcome = 3) AS provider_error,
+           count(*) FILTER (WHERE c.outcome = 4) AS harness_error, count(*) FILTER (WHERE c.outcome = 5) AS quarantined,
+           count(*) FILTER (WHERE c.flags & 1 <> 0) AS refused, count(*) FILTER (WHERE c.flags & 2 <> 0) AS truncated,
+           count(*) FILTER (WHERE c.flags & 4 <> 0) AS empty, count(*) FILTER (WHERE c.flags & 8 <> 0) AS filtered,
+           sum(c.tokens_in)::int8 AS tokens_in, sum(c.tokens_cached)::int8 AS tokens_cached,
+           sum(c.tokens_out)::int8 AS tokens_out, sum(c.tokens_reasoning)::int8 AS tokens_reasoning,
+           coalesce(sum(c.cost), 0)::int8 AS cost,
+           count(*) FILTER (WHERE c.cost IS NULL AND c.outcome IN (1, 2)) AS cost_unknown,
+           sum(c.latency_ms)::int8 AS latency_ms
+      FROM counted c CROSS JOIN unnest(c.slices) AS slice_no GROUP BY 1
+  ), values_of AS (
+    SELECT slice_no, s.metric, count(*) AS n, sum(s.value::numeric) AS sum,
+           sum(s.value::numeric * s.value::numeric) AS sum_sq
+      FROM counted c JOIN assay.result_score s ON s.run_id = c.run_id AND s.item_no = c.item_no AND s.epoch = c.epoch
+                                              AND s.retry_no = c.retry_no AND s.scoring_no = 0
+     CROSS JOIN unnest(c.slices) AS slice_no
+     WHERE s.run_id = its_run AND s.value IS NOT NULL GROUP BY 1, 2
+  ), places AS (
+    SELECT slice_no - 1 AS slice_no, metric FROM run CROSS JOIN generate_series(1, slice_count) AS slice_no
+     CROSS JOIN generate_series(-1, metric_count - 1) AS metric
+  ), whole AS (
+    SELECT (SELECT count(*) FROM assay.attempt a WHERE a.run_id = its_run AND a.error_class <> 20) AS attempts,
+           (SELECT count(*) FROM assay.paid_twice p WHERE p.run_id = its_run) AS paid_twice,
+           (SELECT coalesce(sum(p.cost), 0)::int8 FROM assay.paid_twice p WHERE p.run_id = its_run) AS paid_twice_cost,
+           (SELECT count(*) FROM assay.attempt a WHERE a.run_id = its_run AND a.lost = 1) AS lost_open,
+           (SELECT count(*) FROM assay.result c WHERE c.run_id = its_run AND c.flags & 32 <> 0) AS after_end
+  )
+  SELECT p.slice_no, p.metric,
+         coalesce(CASE WHEN p.metric < 0 THEN r.n ELSE v.n END, 0),
+         CASE WHEN p.metric < 0 THEN coalesce(r.scored, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.unscored, 0)
+              ELSE coalesce(r.scored + r.unscored, 0) - coalesce(v.n, 0) END,
+         coalesce(r.provider_error, 0), coalesce(r.harness_error, 0), coalesce(r.quarantined, 0),
+         CASE WHEN p.metric < 0 THEN coalesce(r.refused, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.truncated, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.empty, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.filtered, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.tokens_in, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.tokens_cached, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.tokens_out, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.tokens_reasoning, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.cost, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.cost_unknown, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 THEN coalesce(r.latency_ms, 0) ELSE 0 END,
+         CASE WHEN p.metric < 0 AND p.slice_no = 0 THEN whole.attempts ELSE 0 END,
+         CASE WHEN p.metric < 0 AND p.slice_no = 0 THEN whole.paid_twice ELSE 0 END,
+         CASE WHEN p.metric < 0 AND p.slice_no = 0 THEN whole.paid_twice_cost ELSE 0 END,
+         CASE WHEN p.metric < 0 AND p.slice_no = 0 THEN whole.lost_open ELSE 0 END,
+         CASE WHEN p.metric < 0 AND p.slice_no = 0 THEN whole.after_end ELSE 0 END,
+         coalesce(v.sum, 0), coalesce(v.sum_sq, 0)
+    FROM places p CROSS JOIN whole
+    LEFT JOIN rows_of r USING (slice_no)
+    LEFT JOIN values_of v ON v.slice_no = p.slice_no AND v.metric = p.metric
+$$;
+
+-- An ended run goes on: what came after its end counts from now on.
+CREATE FUNCTION assay.run_reopen(its_run int8) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  its_state int2;
+  place int8;
+  its_team int4;
+BEGIN
+  PERFORM assay.run_lock(ARRAY[its_run]);
+  SELECT state, part, team_id INTO its_state, place, its_team FROM assay.run WHERE run_id = its_run;
+  IF its_state IS NULL OR its_state IN (0, 1) THEN
+    RETURN;
+  END IF;
+  IF its_state IN (3, 4, 5) THEN
+    EXECUTE format('UPDATE assay.%I SET flags = flags & ~32 WHERE run_id = $1 AND flags & 32 <> 0', 'result_p' || place)
+      USING its_run;
+    DELETE FROM assay.run_summary WHERE run_id = its_run AND scoring_no = 0;
+    INSERT INTO assay.run_summary (run_id, scoring_no, team_id, slice_no, metric, n, scored, unscored, provider_error, harness_error, quarantined, refused, truncated, empty, filtered, tokens_in,
+                                   tokens_cached, tokens_out, tokens_reasoning, cost, cost_unknown, latency_ms, attempts, paid_twice, paid_twice_cost,
+                                   lost_open, after_end, sum, sum_sq)
+    SELECT its_run, 0, its_team, c.* FROM assay.run_recount(its_run) c;
+  END IF;
+  UPDATE assay.run SET state = 1, reason = '', ended_at = NULL, stat_due = false WHERE run_id = its_run;
+END $$;
+
+CREATE FUNCTION assay.run_delete(its_run int8, deleted_by text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  place int8;
+  its_team int4;
+  parent text;
+BEGIN
+  PERFORM assay.run_lock(ARRAY[its_run]);
+  DELETE FROM assay.run WHERE run_id = its_run RETURNING part, team_id INTO place, its_team;
+  IF place IS NULL THEN
+    RETURN;
+  END IF;
+  FOREACH parent IN ARRAY ARRAY['result', 'result_score', 'transcript', 'attempt'] LOOP
+    -- A partition of its own is emptied, not dropped: that would wait for every reader of the parent.
+    IF place = its_run AND assay.part_there(place + 1) THEN
+      EXECUTE format('TRUNCATE assay.%I', parent || '_p' || place);
+    ELSE
+      EXECUTE format('DELETE FROM assay.%I WHERE run_id = $1', parent || '_p' || place) USING its_run;
+    END IF;
+  END LOOP;
+  DELETE FROM assay.run_summary WHERE run_id = its_run;
+  DELETE FROM assay.run_stat WHERE run_id = its_run;
+  DELETE FROM assay.run_change WHERE run_id = its_run;
+  DELETE FROM assay.paid_twice WHERE run_id = its_run;
+  INSERT INTO assay.audit (team_id, who, what, subject) VALUES (its_team, deleted_by, 'run.delete', its_run::text);
+END $$;
+
 -- ---- teams see their own rows: a role that is neither owner nor BYPASSRLS says SET assay.team_id ----
 
 DO $$

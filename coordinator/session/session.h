@@ -64,10 +64,10 @@ enum session_end { /* why a session is over: a counter each */
 	           SESSION_END_COUNT
 };
 
-struct session_batch {        /* one Results frame on its way to the database */
+struct session_batch {        /* what is left of a Results frame on its way to the database */
 	uint64_t *record_nos; /* ascending, those not yet committed */
-	uint32_t count;
-	uint32_t bytes;
+	uint32_t count, cap;
+	uint32_t bytes; /* its part of the frame */
 };
 
 struct session { /* visible so that the fleet can keep many in an array; touch it only through session_*() */
@@ -81,15 +81,13 @@ struct session { /* visible so that the fleet can keep many in an array; touch i
 	uint64_t frame_no;                    /* highest scheduling frame sent */
 	uint64_t renew_no;                    /* highest Renew */
 	uint64_t heard_ms, since_ms;          /* last frame; begin of the present state */
-	bool draining;                        /* said so in Hello, or gave back because of it */
+	bool draining;                        /* said so in Hello, or gave samples back because of it */
+	bool empty_handed;                    /* the last Renew listed no lease, and none was sent since */
 	uint32_t window_frames, window_bytes; /* as Welcome said */
 	struct session_batch batches[SESSION_WINDOW_FRAMES_MAX];
 	uint32_t batch_count, unacked_bytes;
-	uint64_t *hold;                                      /* scratch: record numbers of the frame being read */
 	uint64_t frame_count, record_count, duplicate_count; /* received */
-	struct record_range *ranges;                         /* of the Commit being sent */
-	size_t range_cap;
-	char text[160]; /* of the last Refused */
+	char text[160];                                      /* of the Refused being sent */
 };
 
 enum session_event_kind {

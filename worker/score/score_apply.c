@@ -319,16 +319,20 @@ static void offer_done(struct offered *o)
 		mem_free(o->texts);
 }
 
-/* The choice that a target names: its letter (capital or not), or its text. */
-static ptrdiff_t target_choice(struct work *w, const struct choice_list *list, size_t i)
+/* The choice that a target names: its letter (capital or not), its text as it stands, or its text folded. */
+static ptrdiff_t target_choice(struct work *w, const struct offered *o, size_t i)
 {
 	struct str text;
+	const struct choice_list *list = &o->list;
 	if (!target_text(w, i, &text) || !choice_plain(text, &w->target))
 		return -1;
 	struct str core = choice_trim(buf_str(&w->target));
 	ptrdiff_t index = core.len == 1 ? choice_of_letter(list, core.data[0]) : -1;
 	if (index >= 0)
 		return index;
+	for (size_t c = 0; o->texts && c < list->count; c++)
+		if (str_eq(o->texts[c], text))
+			return (ptrdiff_t)c;
 	return choice_fold(core, &w->scratch) ? choice_equal(list, choice_trim(buf_str(&w->scratch))) : -1;
 }
 
@@ -373,7 +377,7 @@ static void apply_choice(struct work *w)
 	struct choice_reading r = choice_read(&o.list, w->text);
 	double value = 0;
 	for (size_t i = 0; i < target_count(w); i++) {
-		ptrdiff_t target = target_choice(w, &o.list, i);
+		ptrdiff_t target = target_choice(w, &o, i);
 		if (target < 0) {
 			explain(w, "target %zu names none of the choices", i + 1);
 			set_missing(w, STR("bad_target"));

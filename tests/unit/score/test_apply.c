@@ -247,6 +247,8 @@ static void choice_knows_letters_and_texts(void **state)
 			expect_rows(f, &without[i], 1, NULL);
 	struct score s = apply(f, without[3].scorer, without[3].target, NULL, str_from(without[3].answer));
 	assert_true(s.has_value && s.value == 1);
+	s = apply(f, CHOICE, "\"paris\"", "[\"Paris\",\"paris\"]", STR("B"));
+	assert_true(s.has_value && s.value == 1);
 	static const char *const bad[] = { "[]", "[\"one\"]", "[\"one\",2]", "\"one\"", "{}" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		s = apply(f, CHOICE, "\"A\"", bad[i], STR("A"));

@@ -33,6 +33,7 @@ struct http_server {
 	struct thread *thread;
 	atomic_uint request_count, connection_count;
 	struct connection connections[CONNECTIONS_MAX];
+	struct pollfd fds[CONNECTIONS_MAX + 2];
 };
 
 static void answer_text(struct connection *c, int status, struct str body, const char *more_headers)
@@ -46,7 +47,7 @@ static void answer_text(struct connection *c, int status, struct str body, const
 
 static void answer_big(struct connection *c, uint64_t size, bool chunked)
 {
-	static char piece[65536];
+	char piece[65536];
 	memset(piece, 'x', sizeof(piece));
 	if (chunked)
 		buf_append_c(&c->out, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -231,7 +232,7 @@ static void accept_one(struct http_server *s)
 static void serve(void *arg)
 {
 	struct http_server *s = arg;
-	static struct pollfd fds[CONNECTIONS_MAX + 2];
+	struct pollfd *fds = s->fds;
 	for (;;) {
 		uint64_t now_ms = clock_now_ms(), next_ms = now_ms + 1000;
 		for (size_t i = 0; i < CONNECTIONS_MAX; i++) {

@@ -1,0 +1,159 @@
+#include "coordinator/evidence/report_format.h"
+#include "coordinator/evidence/report_view.h"
+#include <inttypes.h>
+
+enum { FLIPS_MAX = 50, UNPAIRED_MAX = 20, LABEL_COLUMNS_MAX = REPORT_VIEW_LABEL_MAX };
+
+static void compare_row(struct report_view *v, const struct compare_row *row)
+{
+	bool percent = report_view_in_percent(v->r->run.samples, row->metric_cand);
+	report_view_gap(v);
+	report_format_label(v->out, row->group, v->label_columns, v->label_columns);
+	report_view_gap(v);
+	buf_printf(&v->cell, "n %" PRIu64, row->n);
+	report_view_right(v, 8);
+	report_view_gap(v);
+	report_format_score(&v->cell, row->mean_base, percent);
+	buf_append_c(&v->cell, " -> ");
+	report_format_score(&v->cell, row->mean_cand, percent);
+	report_view_right(v, 17);
+	report_view_gap(v);
+	report_format_diff(&v->cell, row->diff, percent);
+	report_view_right(v, 8);
+	report_view_gap(v);
+	report_format_diff_interval(&v->cell, row->interval, percent);
+	report_view_left(v, 15);
+	report_view_gap(v);
+	report_view_verdict(v, row);
+	report_view_gap(v);
+	buf_printf(v->out, "%" PRIu64 " up, %" PRIu64 " down", row->gained, row->lost);
+	report_view_end_line(v);
+}
+
+static void compare_rows(struct report_view *v, uint32_t metric)
+{
+	const struct compare *c = v->r->comparison;
+	size_t at = 0, left_out = 0;
+	report_view_metric(v, metric);
+	for (size_t i = 0; i < c->row_count; i++) {
+		const struct compare_row *row = &c->rows[i];
+		if (row->metric_cand != metric || row->dimension_cand != v->by || v->by == SIZE_MAX)
+			continue;
+		if (report_view_shows(at++, row))
+			compare_row(v, row);
+		else
+			left_out++;
+	}
+	if (left_out)
+		buf_printf(v->out, "  ... and %zu more: --json lists all\n", left_out);
+	for (size_t i = 0; i < c->row_count; i++)
+		if (c->rows[i].metric_cand == metric && c->rows[i].dimension_cand == SUMMARY_ALL)
+			compare_row(v, &c->rows[i]);
+}
+
+static void pairing(struct report_view *v)
+{
+	const struct compare *c = v->r->comparison;
+	size_t only_base = 0, only_cand = 0, changed = 0;
+	for (size_t i = 0; i < c->unpaired_count; i++) {
+		bool is_changed = c->unpaired[i].reason == COMPARE_CHANGED;
+		only_base += c->unpaired[i].in_base && !is_changed;
+		only_cand += !c->unpaired[i].in_base && !is_changed;
+		changed += is_changed && !c->unpaired[i].in_base;
+	}
+	buf_append_c(v->out, "paired on ");
+	report_format_count(v->out, c->pair_count);
+	buf_append_c(v->out, " of ");
+	report_format_plural(v->out, v->r->run.samples->item_count, "item", "items");
+	if (changed)
+		buf_printf(v->out, "; %zu with changed content", changed);
+	if (only_base)
+		buf_printf(v->out, "; %zu only in run %" PRIu64, only_base, v->r->base->id);
+	if (only_cand)
+		buf_printf(v->out, "; %zu only in run %" PRIu64, only_cand, v->r->run.id);
+	buf_append_char(v->out, '\n');
+}
+
+static void unpaired(struct report_view *v)
+{
+	const struct compare *c = v->r->comparison;
+	for (size_t i = 0; i < MIN_OF(c->unpaired_count, UNPAIRED_MAX); i++) {
+		const struct compare_unpaired *u = &c->unpaired[i];
+		const struct report_run *run = u->in_base ? v->r->base : &v->r->run;
+		buf_printf(v->out, "    unpaired: run %" PRIu64 " ", run->id);
+		report_format_label(v->out, run->samples->item_id[u->item], 60, 0);
+		buf_append_c(v->out, u->reason == COMPARE_CHANGED ? " (content changed)\n" : "\n");
+	}
+	if (c->unpaired_count > UNPAIRED_MAX)
+		buf_printf(v->out, "    ... and %zu more: --json lists all\n", c->unpaired_count - UNPAIRED_MAX);
+}
+
+static void flips(struct report_view *v)
+{
+	const struct compare *c = v->r->comparison;
+	const struct samples *s = v->r->run.samples;
+	size_t n = MIN_OF(c->flip_count, FLIPS_MAX);
+	if (c->flip_count == 0)
+		buf_append_c(v->out, "no item changed\n");
+	for (size_t i = 0; i < n; i++) {
+		const struct compare_flip *f = &c->flips[i];
+		report_view_gap(v);
+		report_format_label(v->out, s->item_id[f->item_cand], LABEL_COLUMNS_MAX, LABEL_COLUMNS_MAX);
+		buf_printf(v->out, "  %g -> %g", f->from, f->to);
+		if (v->by != SIZE_MAX && s->dimension[v->by].group[f->item_cand] != SAMPLES_NO_GROUP) {
+			report_view_gap(v);
+			report_format_label(v->out, s->dimension[v->by].label[s->dimension[v->by].group[f->item_cand]],
+			                    LABEL_COLUMNS_MAX, 0);
+		}
+		if (s->metric_count > 1) {
+			report_view_gap(v);
+			report_format_label(v->out, s->metric[f->metric_cand].name, LABEL_COLUMNS_MAX, 0);
+		}
+		buf_append_char(v->out, '\n');
+	}
+	if (c->flip_count > n)
+		buf_printf(v->out, "  ... and %zu more: --json lists all\n", c->flip_count - n);
+}
+
+static void verdict(struct report_view *v)
+{
+	const struct compare_row *row = &v->r->comparison->rows[0]; /* the primary metric over the whole suite */
+	bool percent = report_view_in_percent(v->r->run.samples, row->metric_cand);
+	buf_append_c(v->out, "verdict: ");
+	report_view_paint(v, report_view_verdict_colour(row->verdict));
+	buf_append_c(v->out, compare_verdict_name(row->verdict));
+	report_view_unpaint(v, report_view_verdict_colour(row->verdict));
+	if (row->diff.defined) {
+		buf_append_c(v->out, " (");
+		report_format_diff(v->out, row->diff, percent);
+		report_view_gap(v);
+		report_format_diff_interval(v->out, row->interval, percent);
+		buf_printf(v->out, ", paired, n %" PRIu64 ", ", row->n);
+		buf_printf(v->out, "%s p ", compare_test_name(row->test));
+		report_format_p(v->out, row->p);
+		buf_append_char(v->out, ')');
+	}
+	if (row->detectable.defined) {
+		buf_append_c(v->out, "\nsmallest difference it would see: ");
+		report_format_size(v->out, row->detectable, percent);
+		buf_printf(v->out, " (%.0f %% power, alpha %g)", 100 * v->r->comparison->options.power,
+		           v->r->comparison->options.alpha);
+	}
+	buf_append_char(v->out, '\n');
+}
+
+void report_text_compare(const struct report *r, struct report_style style, struct buf *out)
+{
+	struct report_view v = report_view_init(r, style, out);
+	report_view_head(&v);
+	pairing(&v);
+	unpaired(&v);
+	for (uint32_t m = 0; m < r->run.samples->metric_count; m++)
+		compare_rows(&v, m);
+	if (r->only_flipped)
+		flips(&v);
+	verdict(&v);
+	report_view_judgement(&v);
+	report_view_next(&v);
+	report_view_done(&v);
+}

@@ -1,0 +1,39 @@
+/* coordinator/evidence/report_view.h - what both text reports share: cells, colour, heading, verdicts, gates.
+ *
+ * A view borrows the report and the output. A cell is written to `cell` first and then laid into its column. */
+#ifndef ASSAY_EVIDENCE_REPORT_VIEW_H
+#define ASSAY_EVIDENCE_REPORT_VIEW_H
+
+#include "coordinator/evidence/report.h"
+
+enum { REPORT_VIEW_LABEL_MAX = 40, REPORT_VIEW_ROWS_MAX = 60 };
+
+struct report_view {
+	const struct report *r;
+	struct buf *out, cell;
+	bool colour;
+	unsigned width, label_columns;
+	size_t by; /* the dimension listed, SIZE_MAX: none */
+};
+
+struct report_view report_view_init(const struct report *r, struct report_style style, struct buf *out);
+void report_view_done(struct report_view *v);
+
+void report_view_paint(struct report_view *v, const char *colour); /* NULL: none */
+void report_view_unpaint(struct report_view *v, const char *colour);
+void report_view_right(struct report_view *v, unsigned width); /* lays the cell into a column and empties it */
+void report_view_left(struct report_view *v, unsigned width);
+void report_view_gap(struct report_view *v);
+void report_view_end_line(struct report_view *v); /* without blanks at its end */
+
+bool report_view_in_percent(const struct samples *s, uint32_t metric);
+void report_view_head(struct report_view *v);
+void report_view_metric(struct report_view *v, uint32_t metric); /* a heading, where there are several */
+const char *report_view_verdict_colour(enum compare_verdict verdict);
+void report_view_verdict(struct report_view *v, const struct compare_row *row);
+/* Rows past REPORT_VIEW_ROWS_MAX are left out unless they say something; `against` may be NULL. */
+bool report_view_shows(size_t at, const struct compare_row *against);
+void report_view_judgement(struct report_view *v); /* tally, gates, why there is no comparison */
+void report_view_next(struct report_view *v);
+
+#endif

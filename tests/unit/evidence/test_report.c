@@ -1,0 +1,309 @@
+/* Goal: a report reads as INTERFACES.md 2 shows it, never trusts text that is not ours, and its JSON says the same. */
+#include "coordinator/evidence/report.h"
+#include "coordinator/evidence/report_format.h"
+#include "tests/unit/evidence/example.h"
+
+struct fixture {
+	struct arena arena;
+	struct samples base, cand;
+	struct summary summary_base, summary_cand;
+	struct compare compare;
+	struct gate_result gate;
+	struct report_run run_base;
+	struct report report;
+	struct buf out;
+	struct error error;
+};
+
+static int setup(void **state)
+{
+	static struct fixture f;
+	memset(&f, 0, sizeof(f));
+	arena_init(&f.arena, 256 << 20);
+	buf_init(&f.out, 1 << 20);
+	example_build(&f.base, &f.arena, 0);
+	example_build(&f.cand, &f.arena, 1);
+	assert_ok(summary_compute(&f.arena, &f.base, 0.95, &f.summary_base, &f.error), &f.error);
+	assert_ok(summary_compute(&f.arena, &f.cand, 0.95, &f.summary_cand, &f.error), &f.error);
+	assert_ok(compare_runs(&f.arena, &f.base, &f.cand, compare_defaults(), &f.compare, &f.error), &f.error);
+	struct gate gate = gate_defaults();
+	gate.name = STR("release");
+	gate.by = STR("task");
+	gate.margin = 0.02;
+	assert_ok(gate_check(&f.arena, &gate, &f.base, &f.cand, &f.compare, &f.gate, &f.error), &f.error);
+	static const struct str next[] = { STR_INIT("assay compare 81 90"),
+		                           STR_INIT("assay item show 90 change-address-17") };
+	f.run_base = (struct report_run){ 81,      STR("support@3.1"), STR("m-2026-10"), STR("done"), STR(""),
+		                          &f.base, &f.summary_base };
+	f.report = (struct report){
+		.run = { 90, STR("support@3.1"), STR("m-2026-11"), STR("done"), STR(""), &f.cand, &f.summary_cand },
+		.base = &f.run_base,
+		.comparison = &f.compare,
+		.gates = &f.gate,
+		.gate_count = 1,
+		.elapsed_ms = 724000,
+		.next = next,
+		.next_count = 2,
+	};
+	*state = &f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	samples_done(&f->base);
+	samples_done(&f->cand);
+	buf_done(&f->out);
+	arena_done(&f->arena);
+	return 0;
+}
+
+static void assert_lines(struct fixture *f, const char *want)
+{
+	assert_false(f->out.failed);
+	assert_string_equal(f->out.data, want);
+}
+
+static void assert_has(struct fixture *f, const char *piece)
+{
+	if (str_find(buf_str(&f->out), str_from(piece)) < 0)
+		fail_msg("\"%s\" is not in:\n%s", piece, f->out.data);
+}
+
+static void a_report_ends_with_what_matters(void **state)
+{
+	struct fixture *f = *state;
+	report_text(&f->report, (struct report_style){ 0 }, &f->out);
+	assert_lines(
+		f, "suite support@3.1  model m-2026-11  run 90  against run 81 (m-2026-10)          chance 0 %\n"
+		   "  refund                 38/60   63.3 %  [50.7, 74.4]     +11.7 pp  better      p 0.016   q 0.047\n"
+		   "  where-is-my-order      57/60   95.0 %  [86.3, 98.3]      -1.7 pp  no evidence p 1       q 1     "
+		   "  would see 4.7 pp\n"
+		   "  change-address         20/40   50.0 %  [35.2, 64.8]     -15.0 pp  WORSE       p 0.031   q 0.047 "
+		   "  6 flipped: assay compare 81 90 --by task --only flipped\n"
+		   "  all                  115/160   71.9 %  [64.5, 78.3]       0.0 pp  no evidence p 1       q 1     "
+		   "  would see 6.6 pp\n"
+		   "95 % intervals: Wilson\n"
+		   "missing: 3 provider error, 1 unscored; worst case 70.1 %, best case 72.6 %\n"
+		   "1 better, 1 no evidence, 1 worse    gate release: BLOCKED (change-address: is worse by more than "
+		   "0.02 (p 0.043))\n"
+		   "12m04s   1,640 tokens in, 328 out   $0.00016   paid twice 0   latency p50 0.1s, p95 0.1s\n"
+		   "next: assay compare 81 90 | assay item show 90 change-address-17\n");
+}
+
+static void a_run_alone_says_what_it_could_see(void **state)
+{
+	struct fixture *f = *state;
+	f->report.base = NULL;
+	f->report.comparison = NULL;
+	f->report.gate_count = 0;
+	f->report.paid_twice = 3;
+	f->report.paid_twice_more_at_most = 2;
+	f->report.run.status = STR("incomplete");
+	f->report.run.reason = STR("budget spent");
+	f->report.not_compared = STR("nothing to pair: none in common");
+	report_text(&f->report, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "run 90          chance 0 %\nincomplete: budget spent\n");
+	assert_has(f, "  all                  115/160   71.9 %  [64.5, 78.3]\n");
+	assert_has(f, "95 % intervals: Wilson; against another run of this size, unpaired, it would see 14.1 pp\n");
+	assert_has(f, "not compared: nothing to pair: none in common\n");
+	assert_has(f, "paid twice 3 (at most 2 more)");
+}
+
+static void a_comparison_closes_with_its_verdict(void **state)
+{
+	struct fixture *f = *state;
+	f->report.only_flipped = true;
+	report_text_compare(&f->report, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "paired on 164 of 164 items\n");
+	assert_has(f,
+	           "  change-address         n 40   65.0 % -> 50.0 %  -15.0 pp  [-26.6, -3.4]    WORSE       p 0.031 "
+	           "  q 0.047 "
+	           "  0 up, 6 down\n");
+	assert_has(f, "change-address-20                         1 -> 0  change-address\n");
+	assert_has(f, "verdict: no evidence of a difference (0.0 pp  [-4.6, +4.6], paired, n 160, mcnemar_exact p 1)\n"
+	              "smallest difference it would see: 6.6 pp (80 % power, alpha 0.05)\n");
+}
+
+static void unpaired_items_are_named(void **state)
+{
+	struct fixture *f = *state;
+	f->cand.item_id[0] = STR("renamed\x1b[31m");
+	f->cand.item_hash[0] = hash_of(STR("something else"));
+	f->cand.item_hash[1] = hash_of(STR("edited"));
+	assert_ok(compare_runs(&f->arena, &f->base, &f->cand, compare_defaults(), &f->compare, &f->error), &f->error);
+	report_text_compare(&f->report, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "paired on 162 of 164 items; 1 with changed content; 1 only in run 81; 1 only in run 90\n");
+	assert_has(f, "unpaired: run 90 renamed\\x1b[31m\n");
+	assert_has(f, "unpaired: run 81 refund-1 (content changed)\n");
+}
+
+static void colour_only_repeats_what_a_word_says(void **state)
+{
+	struct fixture *f = *state;
+	struct buf colourless;
+	buf_init(&colourless, 1 << 20);
+	report_text(&f->report, (struct report_style){ .colour = true }, &f->out);
+	report_text(&f->report, (struct report_style){ .colour = false }, &colourless);
+	assert_has(f, "\x1b[31mWORSE");
+	assert_has(f, "\x1b[32mbetter");
+	assert_has(f, "\x1b[31mBLOCKED\x1b[0m");
+	char *to = f->out.data;
+	for (const char *from = f->out.data; *from;) {
+		if (*from == '\x1b')
+			from = strchr(from, 'm') + 1;
+		else
+			*to++ = *from++;
+	}
+	*to = '\0';
+	assert_string_equal(f->out.data, colourless.data);
+	buf_done(&colourless);
+}
+
+static void labels_cannot_drive_the_terminal_or_break_the_table(void **state)
+{
+	struct fixture *f = *state;
+	f->cand.dimension[0].label[0] =
+		STR("evil\x1b]0;title\x07\nsecond line \xff and a very long tail that goes on and on");
+	f->report.run.model = STR("a\rb");
+	report_text(&f->report, (struct report_style){ .width = 80 }, &f->out);
+	for (size_t i = 0; i < f->out.len; i++)
+		assert_true((unsigned char)f->out.data[i] >= ' ' || f->out.data[i] == '\n');
+	assert_has(f, "evil\\x1b]0;titl...  ");
+	assert_has(f, "model a\\rb");
+}
+
+static const struct json *parse(struct fixture *f, struct json_doc **doc)
+{
+	assert_false(f->out.failed);
+	assert_ok(json_parse(str_trim(buf_str(&f->out)), doc, &f->error), &f->error);
+	return json_root(*doc);
+}
+
+static void the_json_says_the_same(void **state)
+{
+	struct fixture *f = *state;
+	struct json_doc *doc;
+	report_json(&f->report, &f->out);
+	const struct json *root = parse(f, &doc);
+	assert_str_equal_c(json_str_or(json_get(root, "schema"), STR("")), "assay.report.v1");
+	assert_int_equal(json_i64_or(json_pointer(root, STR("/run/id")), 0), 90);
+	assert_int_equal(json_len(json_get(root, "rows")), 4);
+	const struct json *row = json_at(json_get(root, "rows"), 1);
+	assert_str_equal_c(json_str_or(json_get(row, "group"), STR("")), "refund");
+	assert_int_equal(json_i64_or(json_get(row, "passed"), 0), 38);
+	assert_int_equal(json_i64_or(json_pointer(row, STR("/missing/provider_error")), 0), 3);
+	assert_true(json_num_or(json_pointer(row, STR("/interval/0")), 0) > 0.5);
+	assert_str_equal_c(json_str_or(json_get(row, "method"), STR("")), "wilson");
+	assert_str_equal_c(json_str_or(json_pointer(root, STR("/comparison/rows/3/verdict")), STR("")), "worse");
+	assert_str_equal_c(json_str_or(json_pointer(root, STR("/gates/0/verdict")), STR("")), "blocked");
+	assert_int_equal(json_i64_or(json_pointer(root, STR("/methods/mcnemar")), 0), 1);
+	json_free(doc);
+}
+
+static void the_json_of_a_comparison_lists_flips_and_unpaired(void **state)
+{
+	struct fixture *f = *state;
+	struct json_doc *doc;
+	f->cand.item_hash[1] = hash_of(STR("edited"));
+	assert_ok(compare_runs(&f->arena, &f->base, &f->cand, compare_defaults(), &f->compare, &f->error), &f->error);
+	report_json_compare(&f->report, &f->out);
+	const struct json *root = parse(f, &doc);
+	assert_str_equal_c(json_str_or(json_get(root, "schema"), STR("")), "assay.compare.v1");
+	assert_int_equal(json_i64_or(json_get(root, "paired"), 0), 163);
+	assert_str_equal_c(json_str_or(json_get(root, "verdict"), STR("")), "no evidence of a difference");
+	assert_int_equal(json_len(json_get(root, "flips")), 14);
+	assert_int_equal(json_i64_or(json_pointer(root, STR("/flips/0/to")), 9), 0);
+	assert_int_equal(json_len(json_get(root, "unpaired")), 2);
+	assert_str_equal_c(json_str_or(json_pointer(root, STR("/unpaired/0/reason")), STR("")), "changed");
+	json_free(doc);
+}
+
+static void undefined_is_null_and_a_dash_never_a_number(void **state)
+{
+	struct fixture *f = *state;
+	struct json_doc *doc;
+	struct samples s;
+	const struct runs_task t = { "t", "--" };
+	runs_build_tasks(&s, &f->arena, &t, 1);
+	assert_ok(summary_compute(&f->arena, &s, 0.95, &f->summary_cand, &f->error), &f->error);
+	struct report r = {
+		.run = { .id = 1, .suite = STR("s"), .model = STR("m"), .samples = &s, .summary = &f->summary_cand }
+	};
+	report_text(&r, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "n 0        -  [no interval]\n");
+	assert_has(f, "missing: 2 provider error; worst case 0.0 %, best case 100.0 %\n");
+	buf_clear(&f->out);
+	report_json(&r, &f->out);
+	const struct json *root = parse(f, &doc);
+	assert_int_equal(json_kind(json_pointer(root, STR("/rows/0/mean"))), JSON_NULL);
+	assert_int_equal(json_kind(json_pointer(root, STR("/rows/0/interval"))), JSON_NULL);
+	assert_int_equal(json_kind(json_get(root, "comparison")), JSON_NULL);
+	json_free(doc);
+	samples_done(&s);
+}
+
+static void a_full_buffer_is_noticed_not_overrun(void **state)
+{
+	struct fixture *f = *state;
+	for (size_t max = 0; max < 1400; max += 13) {
+		struct buf out;
+		buf_init(&out, max);
+		report_text(&f->report, (struct report_style){ 0 }, &out);
+		report_json(&f->report, &out);
+		assert_true(out.failed && out.len <= max);
+		buf_done(&out);
+	}
+}
+
+static void figures_are_written_as_people_read_them(void **state)
+{
+	struct fixture *f = *state;
+	struct buf *out = &f->out;
+	report_format_count(out, 1234567);
+	buf_append_char(out, ' ');
+	report_format_count(out, 999);
+	buf_append_char(out, ' ');
+	report_format_duration(out, 3250);
+	buf_append_char(out, ' ');
+	report_format_duration(out, 59000);
+	buf_append_char(out, ' ');
+	report_format_duration(out, 3723000);
+	buf_append_char(out, ' ');
+	report_format_money(out, 4100000000);
+	buf_append_char(out, ' ');
+	report_format_money(out, 0);
+	buf_append_char(out, ' ');
+	report_format_diff(out, number_of(-0.0004), true); /* no minus before zero */
+	buf_append_char(out, ' ');
+	report_format_diff(out, number_of(0.25), false);
+	buf_append_char(out, ' ');
+	report_format_p(out, number_of(1.8e-6));
+	buf_append_char(out, ' ');
+	report_format_p(out, number_none());
+	buf_append_char(out, ' ');
+	report_format_plural(out, 1, "item", "items");
+	assert_string_equal(out->data, "1,234,567 999 3.2s 59s 1h02m $4.10 $0 0.0 pp +0.250 2e-06 - 1 item");
+}
+
+#define one(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	json_start();
+	const struct CMUnitTest tests[] = {
+		one(a_report_ends_with_what_matters),
+		one(a_run_alone_says_what_it_could_see),
+		one(a_comparison_closes_with_its_verdict),
+		one(unpaired_items_are_named),
+		one(colour_only_repeats_what_a_word_says),
+		one(labels_cannot_drive_the_terminal_or_break_the_table),
+		one(the_json_says_the_same),
+		one(the_json_of_a_comparison_lists_flips_and_unpaired),
+		one(undefined_is_null_and_a_dash_never_a_number),
+		one(a_full_buffer_is_noticed_not_overrun),
+		one(figures_are_written_as_people_read_them),
+	};
+	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}

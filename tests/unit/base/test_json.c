@@ -225,7 +225,7 @@ static void repair_mends_lone_surrogates_and_broken_bytes(void **state)
 		{ "\"\\ude00\\ud83d\"", "\"\xEF\xBF\xBD\xEF\xBF\xBD\"", 2 },
 		{ "\"\\uD83D\\uD83D\\uDE00\"", "\"\xEF\xBF\xBD\\uD83D\\uDE00\"", 1 },
 		{ "\"\\ud83dx\\u0041\"", "\"\xEF\xBF\xBDx\\u0041\"", 1 },
-		{ "\"\\uDBFF\\uABCD\\udfff\"", "\"\xEF\xBF\xBD\\uABCD\xEF\xBF\xBD\"", 2 },
+		{ "\"\\uD899\\uABCD\\udfff\"", "\"\xEF\xBF\xBD\\uABCD\xEF\xBF\xBD\"", 2 },
 		{ "\"\\\\ud83d\"", "\"\\\\ud83d\"", 0 },
 		{ "\"\\\\\\ud83d\"", "\"\\\\\xEF\xBF\xBD\"", 1 },
 		{ "\"\\\"\\ud83d\"", "\"\\\"\xEF\xBF\xBD\"", 1 },

@@ -50,6 +50,7 @@ static void empty_matches_move_on_and_end(void **state)
 	assert_string_equal(all("(x?)", 0, "é"), "|;|");
 	assert_string_equal(all("(?=(.))", 0, "éa"), "|é;|a");
 	assert_string_equal(all("^$", 0, ""), "");
+	assert_string_equal(all("a", 0, "aaa"), "a;a;a");
 }
 
 static void a_bad_pattern_is_named_by_its_column(void **state)
@@ -59,6 +60,19 @@ static void a_bad_pattern_is_named_by_its_column(void **state)
 	assert_string_equal(all("a\\C", 0, ""), "pattern, column 4: using \\C is disabled by the application");
 	assert_string_equal(all("()()()()()()()()()()()()()()()()()()()()()()()()()()()()()()()()", 0, ""),
 	                    "pattern: 32 groups, at most 31 are kept (write (?:...) where nothing is taken)");
+}
+
+static void a_pattern_has_a_longest_size(void **state)
+{
+	(void)state;
+	static char pattern[REGEX_PATTERN_BYTES_MAX + 1];
+	struct regex *r = NULL;
+	memset(pattern, '#', sizeof(pattern));
+	memcpy(pattern, "(?x)", 4); /* and a long comment */
+	assert_int_equal(regex_compile(str_make(pattern, sizeof(pattern)), 0, &r, &e), ERR_LIMIT);
+	assert_string_equal(e.text, "pattern: 16385 bytes, at most 16384 are taken");
+	assert_ok(regex_compile(str_make(pattern, sizeof(pattern) - 1), 0, &r, &e), &e);
+	regex_free(r);
 }
 
 static enum err_code search(const char *pattern, char fill, size_t len)
@@ -165,6 +179,7 @@ int main(void)
 		cmocka_unit_test(groups_and_flags_do_what_perl_does),
 		cmocka_unit_test(empty_matches_move_on_and_end),
 		cmocka_unit_test(a_bad_pattern_is_named_by_its_column),
+		cmocka_unit_test(a_pattern_has_a_longest_size),
 		cmocka_unit_test(running_away_is_a_limit_and_not_a_missing_match),
 		cmocka_unit_test(many_starts_of_little_work_each_are_a_limit_too),
 		cmocka_unit_test(a_plain_pattern_reads_a_long_text_to_its_end),

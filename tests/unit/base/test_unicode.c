@@ -101,6 +101,7 @@ static void texts_map_to_the_forms_of_the_standard(void **state)
 		{ "\u1112\u1161\u11ab", "\ud55c", "\ud55c", "\ud55c" },
 		{ "\uff21\uff11", "\uff21\uff11", "A1", "a1" },
 		{ "\u03b1\u0345\u0301", "\u1fb4", "\u1fb4", "\u03ac\u03b9" },
+		{ "\u05d0\u05b1\u05b0", "\u05d0\u05b0\u05b1", "\u05d0\u05b0\u05b1", "\u05d0\u05b0\u05b1" },
 		{ "\u0344", "\u0308\u0301", "\u0308\u0301", "\u0308\u0301" },
 		{ "\u00ad\u200d", "\u00ad\u200d", "\u00ad\u200d", "\u00ad\u200d" },
 	};
@@ -127,6 +128,9 @@ static void mapping_appends_and_a_full_buffer_says_so(void **state)
 		assert_int_equal(unicode_map(STR("\u00e9\u00e9e\u0301"), UNICODE_NFC, &small), max == 6);
 		buf_done(&small);
 	}
+	buf_init(&small, 2);
+	assert_false(unicode_map(STR("abc"), UNICODE_NFC, &small));
+	buf_done(&small);
 	buf_init(&small, 20);
 	assert_false(unicode_map(STR("\ufdfa\ufdfa\ufdfa"), UNICODE_NFKC, &small)); /* one becomes eighteen letters */
 	buf_done(&small);
@@ -190,8 +194,8 @@ static void an_excerpt_ends_in_dots_only_when_cut(void **state)
 static void what_hides_is_made_visible(void **state)
 {
 	(void)state;
-	assert_true(unicode_visible(STR("a\x1b[31m\n\xff\xE2\x80\xAEz\xC2\x9B\xF3\xA0\x81\x81"), &out));
-	assert_str_equal_c(buf_str(&out), "a\\x1b[31m\\n\\xff\\u202ez\\u009b\\U000e0041");
+	assert_true(unicode_visible(STR("a\x1b[31m\n\xff\xE2\x80\xAEz\xC2\x80\xC2\x9B\xF3\xA0\x81\x81"), &out));
+	assert_str_equal_c(buf_str(&out), "a\\x1b[31m\\n\\xff\\u202ez\\u0080\\u009b\\U000e0041");
 }
 
 int main(void)

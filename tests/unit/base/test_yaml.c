@@ -47,6 +47,10 @@ static void what_is_refused_is_named_by_its_place(void **state)
 	} cases[] = {
 		{ "a: 1\nb: 2\na: 3\n", "s.yaml:3:1: the key 'a' stands here again (first at line 1, column 1)" },
 		{ "a: &x 1\n", "s.yaml:1:4: anchors (&name) are not supported, write the value out" },
+		{ "a: &x {b: 1}\n", "s.yaml:1:4: anchors (&name) are not supported, write the value out" },
+		{ "a: &x [1]\n", "s.yaml:1:4: anchors (&name) are not supported, write the value out" },
+		{ "a: !t {b: 1}\n", "s.yaml:1:4: tags (!name) are not supported, quote text that begins with '!'" },
+		{ "a: ! [1]\n", "s.yaml:1:4: tags (!name) are not supported, quote text that begins with '!'" },
 		{ "a: *x\n", "s.yaml:1:4: aliases (*name) are not supported, quote text that begins with '*'" },
 		{ "a: !!int 1\n", "s.yaml:1:4: tags (!name) are not supported, quote text that begins with '!'" },
 		{ "a: 1\n---\nb: 1\n", "s.yaml:2:1: a second document begins here, one is read" },
@@ -262,8 +266,23 @@ static void size_and_depth_have_limits(void **state)
 	yaml_free(doc);
 	assert_ok(yaml_parse(buf_str(&b), "s.yaml", &doc, &e), &e);
 	buf_done(&b);
+	assert_int_equal(yaml_parse(STR("\0"), "s.yaml", NULL, &e), ERR_INVALID);
+	assert_string_equal(e.text, "s.yaml:1:1: a NUL byte stands here");
 	assert_int_equal(yaml_parse(STR("a: \0"), "s.yaml", &doc, &e), ERR_INVALID);
 	assert_string_equal(e.text, "s.yaml:1:4: a NUL byte stands here");
+}
+
+static void a_small_text_of_very_many_values_is_a_limit(void **state)
+{
+	(void)state;
+	struct buf b;
+	buf_init(&b, 16 << 20);
+	while (buf_append_c(&b, "-\n"))
+		;
+	b.failed = false;
+	assert_int_equal(yaml_parse(buf_str(&b), "s.yaml", &doc, &e), ERR_LIMIT);
+	assert_string_equal(e.text, "s.yaml: too many values, over 256 MiB once read");
+	buf_done(&b);
 }
 
 static void places_count_as_an_editor_does_in_all_kinds_of_line_breaks(void **state)
@@ -272,6 +291,7 @@ static void places_count_as_an_editor_does_in_all_kinds_of_line_breaks(void **st
 	assert_string_equal(parse("a: 1\r\n\xC3\xA9: 2\r\nb: {c: 1,\r\n  c: 2}\r\n"),
 	                    "s.yaml:4:3: the key 'c' stands here again (first at line 3, column 5)");
 	assert_string_equal(parse("a: 1\r\nb: 2\r\nc\xff"), "s.yaml:3:2: byte 0xff is not UTF-8");
+	assert_string_equal(parse("\n\xff"), "s.yaml:2:1: byte 0xff is not UTF-8");
 	assert_string_equal(parse("a: 1\rb: 1\ra: 2"),
 	                    "s.yaml:3:1: the key 'a' stands here again (first at line 1, column 1)");
 	assert_string_equal(parse("\xEF\xBB\xBF"
@@ -315,6 +335,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_callers_own_rule_is_told_with_the_place, teardown),
 		cmocka_unit_test_teardown(what_is_handed_on_unread_is_json_by_the_core_schema, teardown),
 		cmocka_unit_test_teardown(size_and_depth_have_limits, teardown),
+		cmocka_unit_test_teardown(a_small_text_of_very_many_values_is_a_limit, teardown),
 		cmocka_unit_test_teardown(places_count_as_an_editor_does_in_all_kinds_of_line_breaks, teardown),
 		cmocka_unit_test_teardown(the_first_key_that_comes_again_is_named, teardown),
 		cmocka_unit_test_teardown(every_failed_allocation_is_told_and_leaks_nothing, teardown),

@@ -144,7 +144,7 @@ bool str_to_double(struct str s, double *ret_value)
 unsigned str_distance(struct str a, struct str b)
 {
 	enum { LONGEST = 64 };
-	unsigned rows[3][LONGEST + 1];
+	unsigned rows[3][LONGEST + 1] = { 0 };
 	a = str_slice(a, 0, LONGEST);
 	b = str_slice(b, 0, LONGEST);
 	unsigned *before = rows[0], *last = rows[1], *now = rows[2];

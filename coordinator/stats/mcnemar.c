@@ -14,6 +14,9 @@ static void chi_square(double more, double discordant, struct mcnemar *r)
 
 enum refusal mcnemar_compute(struct mcnemar_table t, struct mcnemar *ret_test)
 {
+	if (t.n11 > NUMBER_COUNT_MAX || t.n10 > NUMBER_COUNT_MAX || t.n01 > NUMBER_COUNT_MAX ||
+	    t.n00 > NUMBER_COUNT_MAX)
+		return REFUSAL_DOMAIN;
 	uint64_t total = t.n11 + t.n10 + t.n01 + t.n00, discordant = t.n10 + t.n01;
 	if (total == 0)
 		return REFUSAL_EMPTY;

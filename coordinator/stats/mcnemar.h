@@ -21,7 +21,7 @@ struct mcnemar {
 	struct number odds_ratio; /* n10 / n01 */
 };
 
-/* Refuses: empty. */
+/* Refuses: empty, domain (a count above NUMBER_COUNT_MAX). */
 enum refusal mcnemar_compute(struct mcnemar_table t, struct mcnemar *ret_test) MUST_CHECK;
 
 #endif

@@ -33,6 +33,9 @@ enum refusal {
 	REFUSAL_COUNT
 };
 
+/* Counts above this are REFUSAL_DOMAIN: more trials than any run has, and the bound on every loop over counts. */
+#define NUMBER_COUNT_MAX ((uint64_t)1000 * 1000 * 1000)
+
 struct number number_of(double value); /* a NaN is a bug in the caller */
 struct number number_none(void);
 double number_or(struct number n, double fallback);

@@ -24,7 +24,7 @@ static double all_pass(uint64_t n, uint64_t c, uint64_t k)
 
 enum refusal pass_at_k_compute(uint64_t n, uint64_t c, uint64_t k, struct pass_at_k *ret_pass)
 {
-	if (k == 0 || c > n)
+	if (k == 0 || c > n || n > PASS_AT_K_ATTEMPTS_MAX)
 		return REFUSAL_DOMAIN;
 	if (k > n)
 		return REFUSAL_TOO_FEW;

@@ -8,7 +8,7 @@
 
 #include "coordinator/stats/number.h"
 
-enum { PASS_AT_K_VERSION = 1 };
+enum { PASS_AT_K_VERSION = 1, PASS_AT_K_ATTEMPTS_MAX = 10 * 1000 * 1000 };
 
 struct pass_at_k {
 	double pass_at_k, pass_hat_k, plugin;
@@ -19,7 +19,7 @@ struct pass_at_k_benchmark {
 	struct number se_pass_at_k, se_pass_hat_k; /* undefined for one task */
 };
 
-/* Refuses: domain (k is 0, c > n), too_few (k > n). */
+/* Refuses: domain (k is 0, c > n, n above PASS_AT_K_ATTEMPTS_MAX), too_few (k > n). */
 enum refusal pass_at_k_compute(uint64_t n, uint64_t c, uint64_t k, struct pass_at_k *ret_pass) MUST_CHECK;
 
 /* Also refuses: empty. */

@@ -29,7 +29,7 @@ enum refusal proportion_ci_compute(uint64_t k, uint64_t n, double level, struct 
 {
 	if (n == 0)
 		return REFUSAL_EMPTY;
-	if (k > n || !(level > 0 && level < 1))
+	if (k > n || n > NUMBER_COUNT_MAX || !(level > 0 && level < 1))
 		return REFUSAL_DOMAIN;
 	double hits = (double)k, count = (double)n, p = hits / count, z = normal_critical(level), z2 = z * z;
 	double tail = (1 - level) / 2, wider = count + z2, centre = (hits + z2 / 2) / wider;

@@ -14,7 +14,7 @@ struct proportion_ci {
 	struct interval wilson, wilson_cc, clopper_pearson, jeffreys, agresti_coull, wald;
 };
 
-/* Refuses: empty (n is 0), domain (k > n, level outside (0, 1)). */
+/* Refuses: empty (n is 0), domain (k > n, n above NUMBER_COUNT_MAX, level outside (0, 1)). */
 enum refusal proportion_ci_compute(uint64_t k, uint64_t n, double level, struct proportion_ci *ret_ci) MUST_CHECK;
 
 /* 1 - P(no hit at this rate in n trials) = confidence: what n trials without a hit still allow. n > 0. */

@@ -8,7 +8,7 @@ enum refusal proportion_diff_ci_compute(uint64_t k1, uint64_t n1, uint64_t k2, u
 {
 	if (n1 == 0 || n2 == 0)
 		return REFUSAL_EMPTY;
-	if (k1 > n1 || k2 > n2 || !(level > 0 && level < 1))
+	if (k1 > n1 || k2 > n2 || n1 > NUMBER_COUNT_MAX || n2 > NUMBER_COUNT_MAX || !(level > 0 && level < 1))
 		return REFUSAL_DOMAIN;
 	double p1 = (double)k1 / (double)n1, p2 = (double)k2 / (double)n2, z = normal_critical(level);
 	struct interval w1 = wilson_interval(p1, (double)n1, z), w2 = wilson_interval(p2, (double)n2, z);

@@ -163,6 +163,8 @@ static void seven_flips_one_way_have_an_exact_p_of_two_in_128(void **state)
 	assert_near(r.p_greater, 1.0 / 128);
 	assert_near(r.diff, 7.0 / 60);
 	assert_false(r.odds_ratio.defined);
+	const struct mcnemar_table huge = { .n11 = UINT64_MAX, .n10 = 1 };
+	assert_int_equal(mcnemar_compute(huge, &r), REFUSAL_DOMAIN);
 }
 
 static void adjusting_keeps_places_and_leaves_undefined_out(void **state)
@@ -199,6 +201,8 @@ static void pass_at_k_of_large_counts_does_not_lose_its_digits(void **state)
 	assert_near(r.pass_at_k, 0.9);
 	assert_near(r.pass_hat_k, 0.3);
 	assert_int_equal(pass_at_k_compute(0, 0, 1, &r), REFUSAL_TOO_FEW);
+	assert_int_equal(pass_at_k_compute(UINT64_MAX, UINT64_MAX / 2, UINT64_MAX / 2, &r),
+	                 REFUSAL_DOMAIN); /* not for years */
 	struct pass_at_k_benchmark b;
 	assert_int_equal(pass_at_k_compute_benchmark(NULL, NULL, 0, 1, &b), REFUSAL_EMPTY);
 }

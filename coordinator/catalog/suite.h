@@ -20,6 +20,7 @@ enum {
 	SUITE_GATES_MAX = 64,
 	SUITE_FILES_MAX = 1000,
 	SUITE_EPOCHS_MAX = 1000,
+	SUITE_SLICES_MAX = 4000, /* different tasks and strata together */
 	SUITE_ITEMS_MAX = 100 * 1000 * 1000,
 };
 

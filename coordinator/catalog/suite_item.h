@@ -37,6 +37,8 @@ struct suite_item_rules {            /* what the suite asks of its items; borrow
 	const struct str *choice_texts;      /* theirs, or NULL when only their number is known */
 };
 
+extern const char *const suite_provenances[]; /* NULL-terminated */
+
 /* `name` is the file's. ERR_INVALID, or ERR_LIMIT when the arena is spent. */
 enum err_code suite_item_read(struct str line, const char *name, uint64_t line_no, const struct suite_item_rules *rules,
                               struct arena *a, struct suite_item *ret_item, struct error *reterr) MUST_CHECK;

@@ -1,0 +1,255 @@
+#include "coordinator/cli/commands.h"
+#include "coordinator/cli/watch.h"
+
+static void print_run_row(const struct json *r)
+{
+	char score[64] = "-";
+	double mean;
+	if (json_num(json_pointer(r, STR("/score/mean")), &mean))
+		(void)snprintf(score, sizeof(score), "%.3f", mean);
+	cli_print_line("%6lld  %-28.*s %-20.*s %-11.*s %7lld/%-7lld missing %lld",
+	               (long long)json_i64_or(json_get(r, "id"), 0),
+	               STR_ARG(json_str_or(json_get(r, "suite"), STR("?"))),
+	               STR_ARG(json_str_or(json_get(r, "model"), STR("?"))),
+	               STR_ARG(json_str_or(json_get(r, "state"), STR("?"))),
+	               (long long)json_i64_or(json_pointer(r, STR("/progress/done")), 0),
+	               (long long)json_i64_or(json_pointer(r, STR("/progress/total")), 0),
+	               (long long)json_i64_or(json_pointer(r, STR("/progress/missing")), 0));
+}
+
+enum cli_exit cmd_runs_list(struct cli *c)
+{
+	struct api *a;
+	struct api_answer answer;
+	struct error e;
+	struct buf query;
+	static const char *const filters[] = { "suite", "model", "state" };
+	if (api_open(c, &a, &e) != ERR_OK)
+		return cli_fail(c, &e);
+	buf_init(&query, 4096);
+	(void)buf_printf(&query, "/api/v1/runs?limit=%lld", (long long)config_i64(c->config, "limit"));
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
+		if (config_has(c->config, filters[i])) {
+			(void)buf_printf(&query, "&%s=", filters[i]);
+			(void)api_put_escaped(&query, config_text(c->config, filters[i]));
+		}
+	enum err_code err = api_get(a, &answer, &e, "%.*s", STR_ARG(buf_str(&query)));
+	buf_done(&query);
+	api_close(a);
+	if (err != ERR_OK)
+		return cli_fail(c, &e);
+	const struct json *items = json_get(json_root(answer.doc), "items");
+	size_t count = json_len(items);
+	if (c->json)
+		cli_print_line("%.*s", STR_ARG(answer.text));
+	for (size_t i = 0; !c->json && i < count; i++)
+		print_run_row(json_at(items, i));
+	if (!c->json && count == 0)
+		cli_note(c, "no runs%s",
+		         config_given(c->config, "suite") ? " of that kind" : " yet: assay run SUITE --model NAME");
+	api_answer_done(&answer);
+	return CLI_OK;
+}
+
+/* The run in the first operand; 0 after an error that was told. */
+static uint64_t run_operand(struct cli *c, enum cli_exit *ret_status)
+{
+	uint64_t run_id = 0;
+	struct str text = config_operand(c->config, 0);
+	if (!str_to_u64(text, &run_id) || run_id == 0)
+		*ret_status = cli_fail_text(c, CLI_USAGE, "'%.*s' is not the number of a run (assay runs list)",
+		                            STR_ARG(text));
+	return run_id;
+}
+
+static void print_run(const struct json *r)
+{
+	char line[WATCH_LINE_BYTES];
+	struct str text;
+	static const char *const texts[][2] = { { "state", "state" },        { "why", "reason" },
+		                                { "slice", "slice" },        { "limit", "limit" },
+		                                { "created", "created_at" }, { "started", "started_at" },
+		                                { "ended", "ended_at" } };
+	cli_print_line("run %lld  %.*s@%lld  model %.*s", (long long)json_i64_or(json_get(r, "id"), 0),
+	               STR_ARG(json_str_or(json_get(r, "suite"), STR("?"))),
+	               (long long)json_i64_or(json_get(r, "suite_version"), 0),
+	               STR_ARG(json_str_or(json_get(r, "model"), STR("?"))));
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (json_str(json_get(r, texts[i][1]), &text) && text.len)
+			cli_print_line("  %-10s %.*s", texts[i][0], STR_ARG(text));
+	watch_line(r, line);
+	cli_print_line("  progress   %s", line);
+	const struct json *p = json_get(r, "progress");
+	cli_print_line("  in flight  %lld   pending %lld   missing %lld   failed attempts %lld",
+	               (long long)json_i64_or(json_get(p, "in_flight"), 0),
+	               (long long)json_i64_or(json_get(p, "pending"), 0),
+	               (long long)json_i64_or(json_get(p, "missing"), 0),
+	               (long long)json_i64_or(json_get(p, "failed_attempts"), 0));
+	cli_print_line("  paid twice %lld, at most %lld more",
+	               (long long)json_i64_or(json_pointer(r, STR("/paid_twice/count")), 0),
+	               (long long)json_i64_or(json_pointer(r, STR("/paid_twice/at_most_more")), 0));
+	const struct json *waits = json_get(r, "waiting_for");
+	for (size_t i = 0; i < json_len(waits); i++)
+		cli_print_line("  waits for  %.*s",
+		               STR_ARG(json_str_or(json_get(json_at(waits, i), "text"), STR("?"))));
+}
+
+static enum cli_exit print_answer(struct cli *c, struct api_answer *answer)
+{
+	if (c->json)
+		cli_print_line("%.*s", STR_ARG(answer->text));
+	else
+		print_run(json_root(answer->doc));
+	api_answer_done(answer);
+	return CLI_OK;
+}
+
+enum cli_exit cmd_runs_show(struct cli *c)
+{
+	enum cli_exit status = CLI_OK;
+	struct api *a;
+	struct api_answer answer;
+	struct error e;
+	uint64_t run_id = run_operand(c, &status);
+	if (!run_id)
+		return status;
+	if (api_open(c, &a, &e) != ERR_OK)
+		return cli_fail(c, &e);
+	enum err_code err = api_get(a, &answer, &e, "/api/v1/runs/%llu", (unsigned long long)run_id);
+	if (err == ERR_OK) {
+		status = print_answer(c, &answer);
+		if (!c->json && api_get_text(a, &answer, &e, "/api/v1/runs/%llu/report?color=%d&width=%u",
+		                             (unsigned long long)run_id, c->color, c->width) == ERR_OK) {
+			cli_print(STR("\n"));
+			cli_print(answer.text);
+			api_answer_done(&answer);
+		}
+	}
+	api_close(a);
+	return err == ERR_OK ? status : cli_fail(c, &e);
+}
+
+static enum cli_exit post(struct cli *c, const char *verb)
+{
+	enum cli_exit status = CLI_OK;
+	struct api *a;
+	struct api_answer answer;
+	struct error e;
+	char path[100];
+	uint64_t run_id = run_operand(c, &status);
+	if (!run_id)
+		return status;
+	if (api_open(c, &a, &e) != ERR_OK)
+		return cli_fail(c, &e);
+	(void)snprintf(path, sizeof(path), "/api/v1/runs/%llu/%s", (unsigned long long)run_id, verb);
+	struct api_call call = { .method = "POST", .path = path, .body = STR("{}") };
+	enum err_code err = api_send(a, &call, &answer, &e);
+	api_close(a);
+	return err == ERR_OK ? print_answer(c, &answer) : cli_fail(c, &e);
+}
+
+enum cli_exit cmd_runs_cancel(struct cli *c)
+{
+	return post(c, "cancel");
+}
+
+enum cli_exit cmd_runs_retry(struct cli *c)
+{
+	enum cli_exit status = post(c, "retry");
+	if (status == CLI_OK)
+		cli_note(c, "next: assay runs watch %.*s", STR_ARG(config_operand(c->config, 0)));
+	return status;
+}
+
+/* ---- export: a line a sample ---- */
+
+static void export_csv(const struct json *row, bool head)
+{
+	const struct json *scores = json_get(row, "scores");
+	if (head)
+		cli_print_line("item,epoch,retry_no,outcome,score,tokens_in,tokens_out,latency_ms,returned_model,at");
+	struct buf line;
+	double value;
+	struct str texts[] = { json_str_or(json_get(row, "item"), STR("")),
+		               json_str_or(json_get(row, "outcome"), STR("")),
+		               json_str_or(json_get(row, "returned_model"), STR("")),
+		               json_str_or(json_get(row, "at"), STR("")) };
+	struct buf quoted[ARRAY_LEN(texts)];
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) { /* RFC 4180: quotes doubled */
+		buf_init(&quoted[i], texts[i].len * 2 + 2);
+		(void)buf_append_char(&quoted[i], '"');
+		for (size_t k = 0; k < texts[i].len; k++)
+			(void)(texts[i].data[k] == '"' ? buf_append_c(&quoted[i], "\"\"")
+			                               : buf_append_char(&quoted[i], texts[i].data[k]));
+		(void)buf_append_char(&quoted[i], '"');
+	}
+	buf_init(&line, 1 << 20);
+	if (json_num(json_get(json_at(scores, 0), "value"), &value))
+		(void)buf_printf(&line, "%.17g", value);
+	cli_print_line("%.*s,%lld,%lld,%.*s,%.*s,%lld,%lld,%lld,%.*s,%.*s", STR_ARG(buf_str(&quoted[0])),
+	               (long long)json_i64_or(json_get(row, "epoch"), 0),
+	               (long long)json_i64_or(json_get(row, "retry_no"), 0), STR_ARG(buf_str(&quoted[1])),
+	               STR_ARG(buf_str(&line)), (long long)json_i64_or(json_get(row, "tokens_in"), 0),
+	               (long long)json_i64_or(json_get(row, "tokens_out"), 0),
+	               (long long)json_i64_or(json_get(row, "latency_ms"), 0), STR_ARG(buf_str(&quoted[2])),
+	               STR_ARG(buf_str(&quoted[3])));
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		buf_done(&quoted[i]);
+	buf_done(&line);
+}
+
+static enum err_code export_page(struct cli *c, const struct json *items, bool csv, bool first, struct error *reterr)
+{
+	struct buf line;
+	struct json_write w;
+	buf_init(&line, CLI_OUTPUT_BYTES_MAX);
+	for (size_t i = 0; i < json_len(items); i++) {
+		if (csv) {
+			export_csv(json_at(items, i), first && i == 0);
+			continue;
+		}
+		buf_clear(&line);
+		json_write_init(&w, &line, false);
+		json_write_value(&w, json_at(items, i));
+		if (!buf_append_char(&line, '\n')) {
+			buf_done(&line);
+			return error_set(reterr, ERR_LIMIT, "a row is over %d bytes", CLI_OUTPUT_BYTES_MAX);
+		}
+		cli_print(buf_str(&line));
+	}
+	(void)c;
+	buf_done(&line);
+	return ERR_OK;
+}
+
+enum cli_exit cmd_runs_export(struct cli *c)
+{
+	enum cli_exit status = CLI_OK;
+	struct api *a;
+	struct error e;
+	uint64_t run_id = run_operand(c, &status);
+	char cursor[64] = "";
+	bool csv = config_bool(c->config, "csv"), content = config_bool(c->config, "content"), first = true,
+	     more = true;
+	if (!run_id)
+		return status;
+	if (api_open(c, &a, &e) != ERR_OK)
+		return cli_fail(c, &e);
+	enum err_code err = ERR_OK;
+	while (err == ERR_OK && more) {
+		struct api_answer page;
+		struct str next;
+		err = api_get(a, &page, &e, "/api/v1/runs/%llu/results?limit=500&content=%d%s%s",
+		              (unsigned long long)run_id, content, *cursor ? "&cursor=" : "", cursor);
+		if (err != ERR_OK)
+			break;
+		err = export_page(c, json_get(json_root(page.doc), "items"), csv, first, &e);
+		more = json_str(json_get(json_root(page.doc), "next"), &next);
+		if (more)
+			(void)snprintf(cursor, sizeof(cursor), "%.*s", STR_ARG(next));
+		first = false;
+		api_answer_done(&page);
+	}
+	api_close(a);
+	return err == ERR_OK ? CLI_OK : cli_fail(c, &e);
+}

@@ -1,0 +1,84 @@
+/* assay: the command line. Reads the line, finds the command, gives its exit status. */
+#include "common/base/json.h"
+#include "common/io/fs.h"
+#include "common/io/keys.h"
+#include "common/io/signals.h"
+#include "coordinator/cli/program.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static bool set(const char *name)
+{
+	const char *value = getenv(name);
+	return value && *value;
+}
+
+static void find_terminal(struct cli *c)
+{
+	struct winsize size;
+	struct str color = config_text(c->config, "color");
+	const char *term = getenv("TERM");
+	bool dumb = term && strcmp(term, "dumb") == 0;
+	bool plain = set("NO_COLOR") || set("CI") || dumb || !isatty(STDOUT_FILENO);
+	c->color = str_eq_c(color, "always") || (str_eq_c(color, "auto") && !plain);
+	c->width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40 ? size.ws_col : 100;
+	c->json = config_bool(c->config, "json");
+	c->quiet = config_bool(c->config, "quiet");
+	c->verbose = config_bool(c->config, "verbose");
+	c->progress = config_bool(c->config, "progress") && !c->quiet;
+}
+
+static int print_help(const struct config *config)
+{
+	struct buf text;
+	buf_init(&text, 1 << 20);
+	bool ok = config_help_asked(config, &text);
+	cli_print(buf_str(&text));
+	buf_done(&text);
+	return ok ? CLI_OK : CLI_FAILED;
+}
+
+static int run(struct cli *c)
+{
+	static const int signals[] = { SIGINT, SIGTERM };
+	struct error e;
+	struct fs_path self;
+	cli_command *command = program_function(config_command(c->config));
+	if (config_wants_version(c->config)) {
+		cli_print_line("assay %s", ASSAY_VERSION);
+		return CLI_OK;
+	}
+	if (config_wants_help(c->config) || !command) {
+		int status = print_help(c->config);
+		return config_wants_help(c->config) ? status : CLI_USAGE;
+	}
+	find_terminal(c);
+	if (fs_real_path("/proc/self/exe", &self, &e) != ERR_OK || keys_init(&e) != ERR_OK ||
+	    signals_fd(signals, ARRAY_LEN(signals), &c->signal_fd, &e) != ERR_OK)
+		return (int)cli_fail(c, &e);
+	c->program_path = self.text;
+	enum cli_exit status = command(c);
+	if (fflush(stdout) != 0 && errno != EPIPE && status == CLI_OK)
+		status = cli_fail_text(c, CLI_FAILED, "cannot write the answer: %s", strerror(errno));
+	return (int)status;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli c = { .signal_fd = -1, .width = 100, .progress = true };
+	struct config *config = NULL;
+	struct error e;
+	json_start();
+	if (config_parse(&program_assay, (size_t)(argc > 0 ? argc - 1 : 0), (const char *const *)argv + 1, NULL,
+	                 &config, &e) != ERR_OK) {
+		(void)fprintf(stderr, "assay: %s\n", e.text);
+		return CLI_USAGE;
+	}
+	c.config = config;
+	int status = run(&c);
+	config_free(config);
+	return status;
+}

@@ -1,0 +1,25 @@
+/* coordinator/cli/watch.h - follows a run to its end: one redrawn line on a terminal, else a line each ten seconds. */
+#ifndef ASSAY_CLI_WATCH_H
+#define ASSAY_CLI_WATCH_H
+
+#include "coordinator/cli/api.h"
+
+enum { WATCH_STATE_BYTES = 32, WATCH_LINE_BYTES = 240 };
+
+struct watch_end {
+	char state[WATCH_STATE_BYTES];
+	bool interrupted;
+	int signal;
+};
+
+/* Until the run has ended, or a signal. A server that goes away is waited for: the run goes on without us. */
+enum err_code watch_run(struct cli *c, struct api *a, uint64_t run_id, struct watch_end *ret_end,
+                        struct error *reterr) MUST_CHECK;
+
+/* `[####----] 412/1000  41%  3.1/s  ETA 3m10s  err 2  $0.84` of a run document; pure. */
+void watch_line(const struct json *run, char out[WATCH_LINE_BYTES]);
+
+/* The exit status of a run that ended in this state. */
+enum cli_exit watch_exit(const char *state);
+
+#endif

@@ -90,6 +90,15 @@ static void set_covered(struct outbox_index *x, uint64_t record_no)
 	count(x, p, s, +1);
 }
 
+/* An answer that was written again because its sync had failed: the later one counts. */
+static void forget_first_copy(struct outbox_index *x, uint64_t record_no)
+{
+	struct outbox_part *p;
+	struct outbox_slot *s = find(x, record_no, &p);
+	if (s && !s->done)
+		set_done(x, p, s, 0);
+}
+
 static void add_slot(struct outbox_index *x, struct outbox_slot slot)
 {
 	check(x->part_count > 0);
@@ -98,6 +107,8 @@ static void add_slot(struct outbox_index *x, struct outbox_slot slot)
 	uint64_t *answer = map_get_u64(&x->answers, slot.ask_id);
 	if (slot.kind != OUTBOX_ANSWER && answer)
 		set_covered(x, *answer);
+	else if (answer)
+		forget_first_copy(x, *answer);
 	mem_reserve(&p->slots, &p->cap, p->len + 1, sizeof(*p->slots));
 	p->slots[p->len] = slot;
 	count(x, p, &p->slots[p->len], +1);

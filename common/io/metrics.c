@@ -245,7 +245,11 @@ static void put_series(struct buf *out, const struct metrics_series *s)
 	const struct metrics_family *f = s->family;
 	if (f->spec.kind != METRICS_HISTOGRAM) {
 		put_name(out, s, "", NULL);
-		put_number(out, metrics_value(s));
+		if (f->spec.kind == METRICS_COUNTER && f->spec.scale == 0) /* exact, also past 2^53 */
+			(void)buf_printf(out, "%llu",
+			                 (unsigned long long)atomic_load_explicit(&s->count, memory_order_relaxed));
+		else
+			put_number(out, metrics_value(s));
 		(void)buf_append_char(out, '\n');
 		return;
 	}

@@ -124,7 +124,9 @@ struct writer_job {
 	enum err_code err; /* filled in: ERR_OK, or why it can never be done (ERR_DATABASE), with the text */
 	struct error error;
 	void *owner;
-	struct writer_job *next; /* the writer's */
+	/* the writer's: */
+	int64_t asked_at_ms; /* wall clock of writer_add_job() */
+	struct writer_job *next;
 };
 
 /* ---- the machine ---- */

@@ -2,7 +2,7 @@
 #include "common/base/map.h"
 #include <string.h>
 
-enum { NOBODY = UINT32_MAX };
+static const uint32_t NOBODY = UINT32_MAX;
 
 struct work {
 	const struct samples *base, *cand;

@@ -42,8 +42,9 @@ struct report_style {
 	unsigned width; /* columns; 0: 100 */
 };
 
-void report_text(const struct report *r, struct report_style style, struct buf *out);         /* one run */
-void report_text_compare(const struct report *r, struct report_style style, struct buf *out); /* base and comparison */
+void report_text(const struct report *r, struct report_style style, struct buf *out); /* one run */
+void report_text_compare(const struct report *r, struct report_style style,
+                         struct buf *out); /* needs base, comparison */
 void report_json(const struct report *r, struct buf *out);
 void report_json_compare(const struct report *r, struct buf *out);
 

@@ -1,3 +1,4 @@
+#include "common/base/check.h"
 #include "common/base/json_write.h"
 #include "coordinator/evidence/report.h"
 #include "coordinator/stats/clt_mean.h"
@@ -196,6 +197,7 @@ static void unpaired(struct json_write *w, const struct report *r)
 static void comparison_body(struct json_write *w, const struct report *r)
 {
 	const struct compare *c = r->comparison;
+	check_msg(r->base, "a comparison needs its baseline");
 	count(w, "paired", c->pair_count);
 	json_write_field_num(w, "level", c->options.level);
 	json_write_field_num(w, "alpha", c->options.alpha);

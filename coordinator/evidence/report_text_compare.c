@@ -1,3 +1,4 @@
+#include "common/base/check.h"
 #include "coordinator/evidence/report_format.h"
 #include "coordinator/evidence/report_view.h"
 #include <inttypes.h>
@@ -144,6 +145,7 @@ static void verdict(struct report_view *v)
 
 void report_text_compare(const struct report *r, struct report_style style, struct buf *out)
 {
+	check_msg(r->base && r->comparison, "a comparison needs both runs");
 	struct report_view v = report_view_init(r, style, out);
 	report_view_head(&v);
 	pairing(&v);

@@ -4,8 +4,10 @@
 double saddle_stirling_error(double x)
 {
 	double error = 0;
-	for (; x < 10; x++)
+	while (x < 10) {
 		error += (x + 0.5) * log1p(1 / x) - 1; /* error(x) - error(x + 1) */
+		x += 1;
+	}
 	double r = 1 / (x * x);
 	double series = 1.0 / 156;
 	series = series * r - 691.0 / 360360;

@@ -100,8 +100,9 @@ void dispatch_refresh(struct schedule *s, struct run *r)
 
 static uint32_t lease_size(const struct schedule *s, const struct run *r, uint64_t want)
 {
-	uint64_t serving = MAX_OF(s->routes[r->route]->serving, 1U);
-	uint64_t part = (run_pending(r) + 2 * serving - 1) / (2 * serving);
+	uint32_t serving = s->routes[r->route]->serving;
+	uint64_t parts = serving > 1 ? 2 * (uint64_t)serving : 1;
+	uint64_t part = (run_pending(r) + parts - 1) / parts;
 	uint64_t size = MIN_OF(want, MAX_OF(part, (uint64_t)1));
 	return (uint32_t)MIN_OF(size, (uint64_t)WIRE_LEASE_SAMPLES_MAX);
 }

@@ -250,9 +250,12 @@ uint64_t schedule_next_deadline_ms(const struct schedule *s)
 		next_ms = MIN_OF(next_ms, s->perhaps_until_ms);
 	if (s->old_slices_until_ms)
 		next_ms = MIN_OF(next_ms, s->old_slices_until_ms);
-	for (size_t i = 0; i < s->route_count; i++)
+	for (size_t i = 0; i < s->route_count; i++) {
 		if (s->routes[i]->paused_until_ms)
 			next_ms = MIN_OF(next_ms, s->routes[i]->paused_until_ms);
+		if (s->routes[i]->split_due && s->routes[i]->run_count > 0)
+			next_ms = MIN_OF(next_ms, s->routes[i]->split_next_ms);
+	}
 	if (s->order_count > 0 && s->worker_count > 0)
 		next_ms = MIN_OF(next_ms, s->care_ms);
 	return next_ms;

@@ -15,6 +15,9 @@
  * A term begins with LAST_WORKERS, a ROUTE for each route, a RUN_ADMIT for each unfinished run, and only then workers:
  * a Hello that comes before its run was admitted would have its leases refused.
  *
+ * Actions go out in their order, those of one worker as frames in the order of their numbers; a LEASE stands before the
+ * DROP_ITEMS of what it needs, a smaller GRANT before the RENEWED that lets a worker go on.
+ *
  * Owns everything it keeps: an event and what it points to may go after the step. Arrays in actions live until the next
  * step (they stand in the schedule or in the arena of the actions). Heap through common/base/mem. One thread. */
 #ifndef ASSAY_SCHEDULE_SCHEDULE_H

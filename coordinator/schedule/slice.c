@@ -162,9 +162,19 @@ void slice_joined(struct schedule *s, struct worker *w, struct sched_actions *ou
 		struct slice *sl = slice_of(s, w, i);
 		sl->listed = sl->granted = false;
 		sl->told_no = 0;
-		if (s->routes[i]->run_count > 0 || sl->reserve > 0)
-			slice_grant(s, w, i, sl->told, out); /* 0 too: it may remember more from another term */
+		if (sl->told > 0 &&
+		    (w->draining || sl->unable)) /* has no share any more, but may finish what it holds */
+			slice_grant(s, w, i, sl->told, out);
 		s->routes[i]->split_due = true;
+	}
+}
+
+void slice_disown(struct schedule *s, struct worker *w, const struct msg_renew *renew, struct sched_actions *out)
+{
+	for (size_t i = 0; i < renew->route_count; i++) {
+		const uint32_t *slot = map_get_u64(&s->route_slots, renew->routes[i].route_id);
+		if (slot && renew->routes[i].slots > 0 && !slice_of(s, w, *slot)->granted)
+			slice_grant(s, w, *slot, slice_of(s, w, *slot)->told, out);
 	}
 }
 
@@ -180,15 +190,7 @@ void slice_lost(struct schedule *s, struct worker *w)
 	}
 }
 
-/* It works under a slice of another term, or of before its deadline passed: taken back, to be lent anew from what is
- * free. It starts nothing under it meanwhile: this Grant goes out before the answer that lets it go on. */
-static void take_back(struct schedule *s, struct worker *w, uint32_t route, struct sched_actions *out)
-{
-	slice_grant(s, w, route, 0, out);
-	s->routes[route]->split_due = true;
-}
-
-void slice_renewed(struct schedule *s, struct worker *w, const struct msg_renew *renew, struct sched_actions *out)
+void slice_renewed(struct schedule *s, struct worker *w, const struct msg_renew *renew)
 {
 	for (uint32_t i = 0; i < s->route_count; i++) {
 		struct slice *sl = slice_of(s, w, i);
@@ -204,8 +206,6 @@ void slice_renewed(struct schedule *s, struct worker *w, const struct msg_renew 
 		sl->listed = true;
 		sl->in_flight = use->in_flight;
 		sl->wanted = use->wanted;
-		if (!sl->granted && use->slots > 0)
-			take_back(s, w, *slot, out);
 	}
 	for (uint32_t i = 0; i < s->route_count; i++) {
 		struct slice *sl = slice_of(s, w, i);

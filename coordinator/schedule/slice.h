@@ -19,7 +19,9 @@ void slice_grant(struct schedule *s, struct worker *w, uint32_t route, uint32_t 
 
 void slice_joined(struct schedule *s, struct worker *w,
                   struct sched_actions *out); /* a new session: say it all again */
-void slice_renewed(struct schedule *s, struct worker *w, const struct msg_renew *renew, struct sched_actions *out);
+void slice_renewed(struct schedule *s, struct worker *w, const struct msg_renew *renew);
+/* Slices that it remembers and we did not lend in this session are told anew. */
+void slice_disown(struct schedule *s, struct worker *w, const struct msg_renew *renew, struct sched_actions *out);
 void slice_lost(struct schedule *s, struct worker *w);               /* its deadline has passed */
 void slice_split_due(struct schedule *s, struct sched_actions *out); /* every route whose shares may have to move */
 void slice_care(struct schedule *s, uint32_t route);                 /* due as well, if somebody starves */

@@ -3,7 +3,12 @@
 #include "coordinator/schedule/route.h"
 #include "coordinator/schedule/slice.h"
 
-enum { SHRINK_PART = 8 }; /* shares move down only by an eighth or more: what they need changes all the time */
+enum {
+	SHRINK_PART = 8,     /* shares move down only by an eighth or more: what they need changes all the time */
+	SPLIT_EVERY_MS = 20, /* a large fleet that comes back is split a few times, not once for each worker */
+	FLEET_LARGE = 64,
+	CARE_EVERY_MS = 1000,
+};
 
 struct share {
 	struct worker *w;
@@ -110,13 +115,17 @@ static void apply(struct schedule *s, uint32_t route, struct share *shares, size
 			room -= limited ? slots - sl->reserve : 0;
 		slice_grant(s, shares[i].w, route, slots, out);
 	}
+	for (size_t i = 0; i < n; i++)
+		if (!shares[i].slice->granted) /* it may remember more from another session */
+			slice_grant(s, shares[i].w, route, shares[i].slice->told, out);
 }
 
 static void split(struct schedule *s, uint32_t route, struct sched_actions *out)
 {
 	struct route *r = s->routes[route];
 	r->split_due = false;
-	r->split_ms = s->now_ms;
+	r->split_next_ms = s->now_ms + (s->worker_count > FLEET_LARGE ? SPLIT_EVERY_MS : 0);
+	r->care_next_ms = s->now_ms + CARE_EVERY_MS;
 	if (r->run_count == 0 || s->worker_count == 0)
 		return;
 	struct share *shares = arena_new(&out->arena, s->worker_count, sizeof(*shares));
@@ -138,14 +147,14 @@ static void split(struct schedule *s, uint32_t route, struct sched_actions *out)
 void slice_split_due(struct schedule *s, struct sched_actions *out)
 {
 	for (uint32_t i = 0; i < s->route_count; i++)
-		if (s->routes[i]->split_due)
+		if (s->routes[i]->split_due && s->now_ms >= s->routes[i]->split_next_ms)
 			split(s, i, out);
 }
 
 void slice_care(struct schedule *s, uint32_t route)
 {
 	const struct route *r = s->routes[route];
-	if (r->concurrency == 0 || r->host_command.len || s->now_ms - r->split_ms < 1000)
+	if (r->concurrency == 0 || r->host_command.len || s->now_ms < r->care_next_ms)
 		return;
 	bool starves = false, spare = reserved(s, route) < r->concurrency;
 	for (size_t i = 0; i < s->worker_slots_used; i++) {

@@ -122,8 +122,8 @@ struct route {
 	uint32_t run_count; /* running ones */
 	uint32_t serving;   /* connected workers with a slice */
 	uint32_t first_hungry, last_hungry;
-	bool split_due;             /* who may have what has changed */
-	uint64_t split_ms, back_ms; /* last looked at */
+	bool split_due; /* who may have what has changed */
+	uint64_t split_next_ms, care_next_ms;
 };
 
 struct slice { /* what one worker has of one route */

@@ -204,9 +204,10 @@ void worker_renew(struct schedule *s, uint32_t worker_id, const struct msg_renew
 	struct lease_no *refused = match_leases(s, w, m, &refused_count, out);
 	check_unlisted(s, w, out);
 	attempt_report(s, w, out);
-	slice_renewed(s, w, m, out);
+	slice_renewed(s, w, m);
 	take_credit(s, w, m);
 	slice_split_due(s, out); /* a smaller slice is told before the answer that lets it go on */
+	slice_disown(s, w, m, out);
 	slice_update_all(s, w);
 	struct sched_action *a = action_add(out, SCHED_DO_RENEWED);
 	a->renewed.worker_id = worker_id;

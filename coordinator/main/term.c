@@ -151,7 +151,7 @@ static void end_reply(struct ring *reply, bool answered)
 
 static enum err_code take_said(struct ring *reply, struct error *reterr)
 {
-	struct core_message *m;
+	struct core_message *m = NULL;
 	enum err_code err = wait_reply(reply, &m, reterr);
 	if (err != ERR_OK) {
 		end_reply(reply, false);
@@ -214,7 +214,7 @@ enum err_code term_look(struct term *t, uint64_t run_id, struct arena *arena, st
                         struct error *reterr)
 {
 	struct ring *reply;
-	struct core_message *m = core_message_new(CORE_LOOK), *answer;
+	struct core_message *m = core_message_new(CORE_LOOK), *answer = NULL;
 	enum err_code err = ring_new(2, &reply, reterr);
 	if (err != ERR_OK) {
 		core_message_free(m);

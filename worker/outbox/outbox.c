@@ -198,7 +198,7 @@ static void leave_segment(struct outbox *o)
 
 static enum err_code begin_segment(struct outbox *o, struct error *reterr)
 {
-	struct outbox_segment header = { o->id, o->segment_no + 1, o->index.record_no_next };
+	struct outbox_segment header = { o->id, o->segment_no + 1, o->index.record_no_reserved };
 	struct fs_path path = segment_path(o, header.segment_no);
 	struct buf bytes;
 	buf_init(&bytes, OUTBOX_SEGMENT_HEADER_BYTES);

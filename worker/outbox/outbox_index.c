@@ -386,22 +386,20 @@ bool outbox_index_next_answer(const struct outbox_index *x, size_t *part, size_t
 	return false;
 }
 
-static uint64_t droppable_at_ms(const struct outbox_index *x, size_t i)
+/* Oldest first: the mark that a record is committed never stands before it, so it is kept as long as the record. */
+uint64_t outbox_index_next_deadline_ms(const struct outbox_index *x)
 {
-	const struct outbox_part *p = &x->parts[i];
-	if (i + 1 == x->part_count || p->open > 0)
+	if (x->part_count < 2 || x->parts[0].open > 0)
 		return UINT64_MAX;
-	return p->len == 0 ? 0 : p->done_ms_max + OUTBOX_KEEP_MS;
+	return x->parts[0].len == 0 ? 0 : x->parts[0].done_ms_max + OUTBOX_KEEP_MS;
 }
 
 bool outbox_index_droppable(const struct outbox_index *x, uint64_t now_ms, uint64_t *ret_segment_no)
 {
-	for (size_t i = 0; i < x->part_count; i++)
-		if (now_ms >= droppable_at_ms(x, i)) {
-			*ret_segment_no = x->parts[i].segment_no;
-			return true;
-		}
-	return false;
+	if (now_ms < outbox_index_next_deadline_ms(x))
+		return false;
+	*ret_segment_no = x->parts[0].segment_no;
+	return true;
 }
 
 void outbox_index_drop(struct outbox_index *x, uint64_t segment_no)
@@ -416,12 +414,4 @@ void outbox_index_drop(struct outbox_index *x, uint64_t segment_no)
 		x->part_count--;
 		return;
 	}
-}
-
-uint64_t outbox_index_next_deadline_ms(const struct outbox_index *x)
-{
-	uint64_t next = UINT64_MAX;
-	for (size_t i = 0; i < x->part_count; i++)
-		next = MIN_OF(next, droppable_at_ms(x, i));
-	return next;
 }

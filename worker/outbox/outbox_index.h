@@ -96,9 +96,9 @@ bool outbox_index_find(const struct outbox_index *x, uint64_t record_no, struct 
 void outbox_index_ship(struct outbox_index *x, uint64_t record_no); /* an open answer is sent raw, from now on */
 /* Open answers in the order of their numbers: for (size_t part = 0, at = 0; ...(x, &part, &at, &place);) */
 bool outbox_index_next_answer(const struct outbox_index *x, size_t *part, size_t *at, struct outbox_place *ret_place);
-/* A segment that may be deleted now (never the last); then outbox_index_drop(). */
+/* The oldest segment, if it may be deleted now (never the last); then outbox_index_drop(). */
 bool outbox_index_droppable(const struct outbox_index *x, uint64_t now_ms, uint64_t *ret_segment_no);
 void outbox_index_drop(struct outbox_index *x, uint64_t segment_no);
-uint64_t outbox_index_next_deadline_ms(const struct outbox_index *x); /* when one may become droppable */
+uint64_t outbox_index_next_deadline_ms(const struct outbox_index *x); /* when the oldest one is droppable */
 
 #endif

@@ -40,7 +40,7 @@ enum {
 struct outbox_segment { /* the header of a segment file */
 	struct outbox_id id;
 	uint64_t segment_no;
-	uint64_t record_no_next; /* every number below may have been given out before this segment began */
+	uint64_t record_no_next; /* every number below may have been given out: what was reserved when it began */
 };
 
 void outbox_segment_write(const struct outbox_segment *s, struct buf *out);

@@ -36,6 +36,7 @@ __memmove_chk __snprintf_chk __vsnprintf_chk __strncat_chk __ctype_b_loc bcmp __
 __tls_get_addr
 acos asin atan atan2 cbrt ceil cos cosh erf erfc exp exp2 expm1 fabs floor fma fmax fmin fmod frexp hypot ldexp lgamma_r
 log log10 log1p log2 lrint lround llround llrint modf nearbyint nextafter pow rint round sin sinh sqrt tan tanh tgamma trunc
+__popcountdi2 __udivti3 __umodti3 __divti3
 __isinf __isnan __finite isnan signgam
 """.split())
 

@@ -3,6 +3,7 @@
 #include "coordinator/catalog/suite_items.h"
 #include "coordinator/catalog/suite_parts.h"
 #include "coordinator/catalog/words.h"
+#include <string.h>
 
 enum { ARENA_BYTES_MAX = 2000 << 20, DEFINITION_BYTES_MAX = 32 << 20 };
 #define SCHEMA "assay.suite.v1"
@@ -150,9 +151,13 @@ static enum err_code canonicalize(struct suite_reader *r, struct str written, st
 	if (err)
 		return error_wrap(r->reterr, err, "%s: the definition", yaml_name(r->doc));
 	buf_init(&canonical, DEFINITION_BYTES_MAX);
+	char *copy = NULL;
 	if (json_write_canonical(json_root(*ret_doc), &canonical))
-		r->s->definition = arena_str(&r->s->arena, buf_str(&canonical));
-	else
+		copy = arena_try_alloc(&r->s->arena, canonical.len + 1, 1);
+	if (copy)
+		memcpy(copy, canonical.data, canonical.len + 1);
+	r->s->definition = str_make(copy, copy ? canonical.len : 0);
+	if (!copy)
 		err = error_set(r->reterr, ERR_LIMIT, "%s: the definition is too long", yaml_name(r->doc));
 	buf_done(&canonical);
 	if (err)

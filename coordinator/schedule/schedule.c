@@ -130,8 +130,7 @@ static void tick(struct schedule *s, struct sched_actions *out)
 	}
 	if (s->old_slices_until_ms && s->old_slices_until_ms <= s->now_ms) {
 		s->old_slices_until_ms = 0;
-		for (size_t i = 0; i < s->route_count; i++)
-			s->routes[i]->split_due = true;
+		slice_all_due(s);
 	}
 	if (s->care_ms <= s->now_ms)
 		care(s, out);

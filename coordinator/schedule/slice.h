@@ -24,6 +24,7 @@ void slice_renewed(struct schedule *s, struct worker *w, const struct msg_renew 
 void slice_disown(struct schedule *s, struct worker *w, const struct msg_renew *renew, struct sched_actions *out);
 void slice_lost(struct schedule *s, struct worker *w);               /* its deadline has passed */
 void slice_split_due(struct schedule *s, struct sched_actions *out); /* every route whose shares may have to move */
+void slice_all_due(struct schedule *s);                              /* who is there has changed */
 void slice_care(struct schedule *s, uint32_t route);                 /* due as well, if somebody starves */
 
 /* How many samples it would be lent now; 0 too while what it holds lasts for a while. */

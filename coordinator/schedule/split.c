@@ -151,6 +151,12 @@ void slice_split_due(struct schedule *s, struct sched_actions *out)
 			split(s, i, out);
 }
 
+void slice_all_due(struct schedule *s)
+{
+	for (uint32_t i = 0; i < s->route_count; i++)
+		s->routes[i]->split_due = true;
+}
+
 void slice_care(struct schedule *s, uint32_t route)
 {
 	const struct route *r = s->routes[route];

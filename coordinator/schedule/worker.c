@@ -69,8 +69,7 @@ static void note_last_worker(struct schedule *s, const struct outbox_id *outbox)
 	if (map_remove(&s->last_workers, key) && s->last_workers.len == 0) {
 		/* results that a restarted worker had not sent yet come right after its Welcome */
 		s->perhaps_until_ms = MIN_OF(s->perhaps_until_ms, s->now_ms + s->config.lease_ms);
-		for (size_t i = 0; i < s->route_count; i++)
-			s->routes[i]->split_due = true;
+		slice_all_due(s);
 	}
 }
 
@@ -193,6 +192,8 @@ void worker_renew(struct schedule *s, uint32_t worker_id, const struct msg_renew
 	struct worker *w = worker_find(s, worker_id);
 	if (!w)
 		return;
+	if (w->expired)
+		slice_all_due(s);
 	w->expired = false;
 	w->renewed = true;
 	w->frame_seen = MIN_OF(m->frame_seen, w->frame_no);
@@ -296,8 +297,7 @@ void worker_drain(struct schedule *s, uint32_t worker_id, struct str reason, str
 		return;
 	w->draining = true;
 	slice_update_all(s, w);
-	for (uint32_t i = 0; i < s->route_count; i++)
-		s->routes[i]->split_due = true;
+	slice_all_due(s);
 	struct sched_action *a = action_add(out, SCHED_DO_DRAIN);
 	a->drain.worker_id = worker_id;
 	a->drain.frame_no = ++w->frame_no;

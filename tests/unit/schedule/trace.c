@@ -479,11 +479,14 @@ void done(struct trace *t, uint32_t worker, uint64_t run_id, uint64_t sample_no)
 void done_all(struct trace *t, uint32_t worker)
 {
 	struct toy *w = toy_of(t, worker);
-	for (size_t i = 0; i < w->lease_count; i++)
-		for (uint32_t k = 0; k < w->leases[i].count; k++)
-			if (bits_in(str_make(w->leases[i].held, sizeof(w->leases[i].held)), k))
-				stored(t, worker, w->leases[i].run_id, w->leases[i].sample_nos[k],
-				       w->leases[i].retry_no, OUTCOME_SCORED);
+	size_t count = w->lease_count; /* what comes meanwhile is left */
+	for (size_t i = 0; i < count; i++) {
+		struct toy_lease l = w->leases[i];
+		for (uint32_t k = 0; k < l.count; k++)
+			if (bits_in(str_make(l.held, sizeof(l.held)), k))
+				stored(t, worker, l.run_id, l.sample_nos[k], l.retry_no, OUTCOME_SCORED);
+	}
+	toy_forget_empty(w);
 }
 
 void failed(struct trace *t, uint32_t worker, uint64_t run_id, uint64_t sample_no, enum error_class class,

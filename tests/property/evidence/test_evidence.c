@@ -339,6 +339,18 @@ static void any_report_is_clean_text_and_valid_json(void **state)
 		struct report_run base = { .id = 1, .suite = STR("s"), .model = buf_str(&label), .samples = &a };
 		struct report report = { .run = { 2, buf_str(&label), STR("m"), buf_str(&label), buf_str(&label), &b,
 			                          &summary } };
+		struct gate gate = gate_defaults();
+		struct gate_result result;
+		gate.name = buf_str(&label);
+		gate.rule = GATE_AT_LEAST;
+		gate.by = STR("task");
+		gate.threshold = rng_unit(&r);
+		assert_int_equal(gate_check(&arena, &gate, NULL, &b, NULL, &result, NULL), ERR_OK);
+		report.gates = &result;
+		report.gate_count = 1;
+		report.next = &gate.name;
+		report.next_count = 1;
+		report.not_compared = gate.name;
 		if (compare_runs(&arena, &a, &b, compare_defaults(), &c, NULL) == ERR_OK) {
 			report.base = &base;
 			report.comparison = &c;

@@ -14,7 +14,7 @@
 struct runs_item {
 	const char *id, *task, *scores;
 	const char *cluster; /* NULL: its own */
-	double weight;       /* 0: 1 */
+	double weight;       /* 0: 1; below 0: none */
 	const char *content; /* NULL: the id */
 };
 
@@ -65,7 +65,7 @@ static inline void runs_build(struct samples *s, struct arena *arena, const stru
 	for (size_t i = 0; i < count; i++) {
 		struct str id = str_from(items[i].id),
 			   content = str_from(items[i].content ? items[i].content : items[i].id);
-		double weight = items[i].weight > 0 ? items[i].weight : 1;
+		double weight = items[i].weight < 0 ? 0 : items[i].weight > 0 ? items[i].weight : 1;
 		assert_ok(samples_set_item(s, i, id, hash_of(content), weight, &error), &error);
 		assert_ok(samples_set_group(s, task, i, str_from(items[i].task), &error), &error);
 		assert_ok(samples_set_cluster(s, i, str_from(items[i].cluster), &error), &error);

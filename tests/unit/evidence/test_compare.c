@@ -192,6 +192,22 @@ static void clusters_go_with_cr1_and_not_with_mcnemar(void **state)
 	assert_true(fabs(all->detectable.value / all->se.value - 2.8015852217) < 1e-8); /* z.975 + z.8 */
 }
 
+static void identical_clusters_bound_by_their_number_not_their_items(void **state)
+{
+	struct fixture *f = *state;
+	static const struct runs_item items[] = {
+		{ .id = "a", .scores = "1", .cluster = "x" },
+		{ .id = "b", .scores = "1", .cluster = "x" },
+		{ .id = "c", .scores = "0", .cluster = "y" },
+		{ .id = "d", .scores = "1", .cluster = "y" },
+	};
+	runs_build(&f->base, &f->arena, items, 4);
+	runs_build(&f->cand, &f->arena, items, 4);
+	const struct compare_row *all = compare(f);
+	assert_near(all->interval.high, 1 - pow(0.025, 1.0 / 2));
+	assert_verdict(all, "not enough evidence");
+}
+
 static void different_suites_are_not_compared_and_the_reason_is_given(void **state)
 {
 	struct fixture *f = *state;
@@ -269,6 +285,41 @@ static void equal_contents_pair_one_to_one_in_order(void **state)
 	assert_true(f->compare.pair_base[0] == 0 && f->compare.pair_base[1] == 1);
 	assert_int_equal(f->compare.unpaired_count, 1);
 	assert_int_equal(f->compare.unpaired[0].item, 2);
+}
+
+static void an_id_that_comes_twice_pairs_once(void **state)
+{
+	struct fixture *f = *state;
+	const struct runs_item base[] = { { .id = "z", .scores = "1" }, { .id = "a", .scores = "1" } };
+	const struct runs_item cand[] = { { .id = "a", .scores = "1" },
+		                          { .id = "b", .scores = "0" },
+		                          { .id = "a", .scores = "0" } };
+	runs_build(&f->base, &f->arena, base, 2);
+	runs_build(&f->cand, &f->arena, cand, 3);
+	(void)compare(f);
+	assert_int_equal(f->compare.pair_count, 1);
+	assert_true(f->compare.pair_base[0] == 1 && f->compare.pair_cand[0] == 0);
+	assert_int_equal(f->compare.unpaired_count, 3);
+}
+
+static void items_without_weight_take_no_part(void **state)
+{
+	struct fixture *f = *state;
+	const struct runs_item base[] = { { .id = "a", .scores = "1", .weight = -1 },
+		                          { .id = "b", .scores = "0" },
+		                          { .id = "c", .scores = "1" },
+		                          { .id = "d", .scores = "1", .weight = -1 } };
+	struct runs_item cand[4];
+	memcpy(cand, base, sizeof(cand));
+	cand[0].scores = "0";
+	cand[1].scores = "1";
+	runs_build(&f->base, &f->arena, base, 4);
+	runs_build(&f->cand, &f->arena, cand, 4);
+	const struct compare_row *all = compare(f);
+	assert_int_equal(all->n, 2);
+	assert_near(all->diff.value, 0.5);
+	assert_int_equal(f->compare.flip_count, 1);
+	assert_str_equal_c(f->cand.item_id[f->compare.flips[0].item_cand], "b");
 }
 
 static void without_a_content_hash_the_id_alone_pairs(void **state)
@@ -389,10 +440,13 @@ int main(void)
 		one(all_items_flipping_one_way_still_have_an_interval),
 		one(graded_scores_get_the_paired_t_test),
 		one(clusters_go_with_cr1_and_not_with_mcnemar),
+		one(identical_clusters_bound_by_their_number_not_their_items),
 		one(different_suites_are_not_compared_and_the_reason_is_given),
 		one(an_id_whose_content_changed_does_not_pair),
 		one(renamed_items_pair_by_content_and_the_rest_is_named),
 		one(equal_contents_pair_one_to_one_in_order),
+		one(an_id_that_comes_twice_pairs_once),
+		one(items_without_weight_take_no_part),
 		one(without_a_content_hash_the_id_alone_pairs),
 		one(nothing_scored_on_one_side_is_not_enough_evidence),
 		one(metrics_that_only_one_run_has_are_left_out),

@@ -1,6 +1,8 @@
 /* Goal: a gate passes only on evidence, blocks only on evidence, says inconclusive otherwise, and missing scores cannot
  * buy a pass. */
 #include "coordinator/evidence/gate.h"
+#include "coordinator/stats/normal.h"
+#include "coordinator/stats/student.h"
 #include "tests/unit/evidence/example.h"
 #include <math.h>
 
@@ -129,6 +131,22 @@ static void missing_scores_above_their_share_must_pass_at_worst(void **state)
 	assert_int_equal(check_gate(f), GATE_PASS);
 }
 
+static void the_baselines_missing_scores_count_as_right(void **state)
+{
+	struct fixture *f = *state;
+	char base[300], cand[300], *b = base, *c = cand;
+	runs_fill(&b, '-', 12);
+	runs_fill(&b, '1', 188);
+	runs_fill(&c, '0', 12); /* wrong where the baseline has no score: at best twelve losses */
+	runs_fill(&c, '1', 188);
+	const struct runs_task tb = { "t", base }, tc = { "t", cand };
+	runs_build_tasks(&f->base, &f->arena, &tb, 1);
+	runs_build_tasks(&f->cand, &f->arena, &tc, 1);
+	f->gate.margin = 0.05;
+	assert_int_equal(check_gate(f), GATE_INCONCLUSIVE);
+	assert_true(f->result.slices[0].missing_decides && f->result.slices[0].n == 188);
+}
+
 static void at_least_tests_the_candidate_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -146,6 +164,40 @@ static void at_least_tests_the_candidate_alone(void **state)
 	assert_true(check_gate(f) == GATE_BLOCKED);
 	assert_ok(gate_check(&f->arena, &f->gate, NULL, &f->cand, NULL, &f->result, &f->error), &f->error);
 	assert_int_equal(f->result.verdict, GATE_BLOCKED);
+}
+
+static void clusters_leave_a_threshold_test_their_own_degrees_of_freedom(void **state)
+{
+	struct fixture *f = *state;
+	static const struct runs_item items[] = {
+		/* every cluster agrees inside: four units, three of them right */
+		{ .id = "a", .scores = "1", .cluster = "x" }, { .id = "b", .scores = "1", .cluster = "x" },
+		{ .id = "c", .scores = "1", .cluster = "y" }, { .id = "d", .scores = "1", .cluster = "y" },
+		{ .id = "e", .scores = "1", .cluster = "z" }, { .id = "f", .scores = "1", .cluster = "z" },
+		{ .id = "g", .scores = "0", .cluster = "u" }, { .id = "h", .scores = "0", .cluster = "u" },
+	};
+	runs_build(&f->cand, &f->arena, items, 8);
+	runs_build(&f->base, &f->arena, items, 8);
+	f->gate.rule = GATE_AT_LEAST;
+	f->gate.threshold = 0.5;
+	assert_int_equal(check_gate(f), GATE_INCONCLUSIVE);
+	double trials = 3; /* 0.75 * 0.25 over a variance of 1/16 */
+	double want = student_upper(0.25 / sqrt(0.25 / trials), 3);
+	assert_true(fabs(f->result.slices[0].p_pass.value - want) < 1e-12);
+}
+
+static void weights_count_at_their_effective_size(void **state)
+{
+	struct fixture *f = *state;
+	static const struct runs_item items[] = { { .id = "a", .scores = "1", .weight = 3 },
+		                                  { .id = "b", .scores = "1" },
+		                                  { .id = "c", .scores = "1", .weight = 2 } };
+	runs_build(&f->cand, &f->arena, items, 3);
+	runs_build(&f->base, &f->arena, items, 3);
+	f->gate.rule = GATE_AT_LEAST;
+	f->gate.threshold = 0.5;
+	assert_int_equal(check_gate(f), GATE_INCONCLUSIVE);
+	assert_true(fabs(f->result.slices[0].p_pass.value - normal_upper(sqrt(36.0 / 14))) < 1e-12);
 }
 
 static void without_a_baseline_or_items_it_is_inconclusive(void **state)
@@ -192,7 +244,10 @@ int main(void)
 		one(no_change_over_few_items_is_inconclusive),
 		one(a_small_loss_inside_the_margin_passes_and_beyond_it_does_not),
 		one(missing_scores_above_their_share_must_pass_at_worst),
+		one(the_baselines_missing_scores_count_as_right),
 		one(at_least_tests_the_candidate_alone),
+		one(clusters_leave_a_threshold_test_their_own_degrees_of_freedom),
+		one(weights_count_at_their_effective_size),
 		one(without_a_baseline_or_items_it_is_inconclusive),
 		one(unknown_names_and_figures_are_errors),
 	};

@@ -226,6 +226,19 @@ static void weights_are_carried_through(void **state)
 	assert_int_equal(all->method, SUMMARY_WEIGHTED_T);
 }
 
+static void all_right_under_weights_counts_as_the_weights_effective_size(void **state)
+{
+	struct fixture *f = *state;
+	static const struct runs_item items[] = { { .id = "a", .scores = "1", .weight = 3 },
+		                                  { .id = "b", .scores = "1" },
+		                                  { .id = "c", .scores = "1", .weight = 2 } };
+	const struct summary_row *all = summarise_items(f, items, 3);
+	double z = normal_critical(0.95), ess = 36.0 / 14;
+	assert_int_equal(all->method, SUMMARY_WILSON_WEIGHTED);
+	assert_near(all->effective_n.value, ess);
+	assert_near(all->interval.low, ess / (ess + z * z));
+}
+
 static void equal_graded_scores_are_no_point_interval(void **state)
 {
 	struct fixture *f = *state;
@@ -308,6 +321,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(graded_clusters_get_cr1_and_never_less_than_iid, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_cluster_has_no_interval, setup, teardown),
 		cmocka_unit_test_setup_teardown(weights_are_carried_through, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_right_under_weights_counts_as_the_weights_effective_size, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(equal_graded_scores_are_no_point_interval, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_score_outside_its_range_costs_the_bounds_not_the_mean, setup,
 		                                teardown),

@@ -130,6 +130,8 @@ static void sums_keep_what_rounding_drops(void **state)
 	assert_true(m.mean == 0.1 && m.squares == 0);
 	static const double offset[] = { 1e9 + 1, 1e9 + 2, 1e9 + 3, 1e9 + 4 };
 	assert_near(sum_variance(sum_moments_of(offset, 4)).value, 5.0 / 3);
+	static const double coarse[] = { 1e16, 1e16 + 2, 1e16 + 2 }; /* the mean itself is rounded by 2/3 here */
+	assert_near(sum_variance(sum_moments_of(coarse, 3)).value, 4.0 / 3);
 	assert_false(sum_variance(sum_moments_of(offset, 1)).defined);
 	assert_false(sum_std_error(sum_moments_of(offset, 0)).defined);
 	static const double bad[] = { 1, 1e200, NAN };

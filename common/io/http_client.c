@@ -3,6 +3,7 @@
 #include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/io/http_address.h"
+#include "common/io/http_epoll.h"
 #include "common/io/http_private.h"
 #include <curl/curl.h>
 #include <errno.h>
@@ -53,26 +54,18 @@ struct flight {                      /* one request under way, or in the pool; i
 	char curl_text[CURL_ERROR_SIZE];
 };
 
-struct file {                        /* what epoll knows of a descriptor; see on_socket() */
-	uint32_t registered, wanted; /* EPOLLIN, EPOLLOUT */
-	bool ours;                   /* made by on_open(), so that on_close() will tell of its end */
-};
-
 struct http_client {
-	int epoll_fd;
+	struct http_epoll epoll;
 	CURLSH *share;
 	char *ca_file, *proxy, *user_agent;
 	struct shard **shards;
 	size_t shard_count, shard_cap;
 	struct flight *pool, *finished, **finished_end;
-	struct file *files; /* by descriptor */
-	size_t file_cap;
 	uint64_t watchdog_at_ms; /* no deadline of a flight is earlier */
 	size_t in_flight;
 };
 
 enum { EVENTS_MAX = 256, STALL_BYTES_DEFAULT = 1, HEADER_BYTES_DEFAULT = 65536 };
-static const uint64_t wake_event = UINT64_MAX;
 static const uint64_t watchdog_grace_ms = 1000; /* curl's own total timeout comes first, if it works */
 
 static void flight_link(struct flight **head, struct flight *f)
@@ -188,15 +181,6 @@ static int on_before_request(void *arg, char *peer_ip, char *own_ip, int peer_po
 	return f->repeated ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-static struct file *file_of(struct http_client *c, int fd)
-{
-	size_t before = c->file_cap;
-	mem_reserve(&c->files, &c->file_cap, (size_t)fd + 1, sizeof(*c->files));
-	if (c->file_cap > before)
-		memset(c->files + before, 0, (c->file_cap - before) * sizeof(*c->files));
-	return &c->files[fd];
-}
-
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct flight *f = arg;
@@ -208,41 +192,25 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 	}
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 	if (fd >= 0)
-		*file_of(f->client, fd) = (struct file){ .ours = true };
+		http_epoll_opened(&f->client->epoll, fd);
 	return fd;
 }
 
 static int on_close(void *arg, curl_socket_t fd)
 {
 	struct http_client *c = arg;
-	*file_of(c, fd) = (struct file){ .ours = false }; /* the kernel takes it out of epoll */
+	http_epoll_closed(&c->epoll, fd);
 	return close(fd);
 }
 
-static void register_file(const struct shard *s, int fd, struct file *file, uint32_t events)
-{
-	struct epoll_event e = { .events = events, .data.u64 = (uint64_t)s->index << 32 | (uint32_t)fd };
-	int how = events == 0 ? EPOLL_CTL_DEL : file->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-	int rc = epoll_ctl(s->client->epoll_fd, how, fd, &e);
-	if (rc != 0 && how == EPOLL_CTL_MOD && errno == ENOENT) /* closed and made anew behind our back */
-		rc = epoll_ctl(s->client->epoll_fd, EPOLL_CTL_ADD, fd, &e);
-	check_msg(rc == 0 || how == EPOLL_CTL_DEL, "epoll_ctl %d of %d: %s", how, fd, strerror(errno));
-	file->registered = events;
-}
-
-/* Which sockets curl waits for. Between two requests on one connection it waits for nothing, and asks for the same
- * again a moment later: our own sockets therefore stay registered, and leave only when they report something that
- * nobody wanted (see on_file_event()). That saves two system calls a request. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
 	struct shard *s = arg;
-	struct file *file = file_of(s->client, fd);
 	(void)easy, (void)socket_arg;
-	file->wanted = (what & CURL_POLL_IN && what != CURL_POLL_REMOVE ? EPOLLIN : 0U) |
-	               (what & CURL_POLL_OUT && what != CURL_POLL_REMOVE ? EPOLLOUT : 0U);
-	bool leave = file->wanted == 0 && (file->ours || file->registered == 0);
-	if (file->wanted != file->registered && !leave)
-		register_file(s, fd, file, file->wanted);
+	uint32_t events = what == CURL_POLL_REMOVE
+	                          ? 0U
+	                          : (what & CURL_POLL_IN ? EPOLLIN : 0U) | (what & CURL_POLL_OUT ? EPOLLOUT : 0U);
+	http_epoll_want(&s->client->epoll, fd, s->index, events);
 	return 0;
 }
 
@@ -429,15 +397,11 @@ enum err_code http_client_new(const struct http_client_options *options, struct 
 	c->ca_file = copy_text(o->ca_file);
 	c->proxy = copy_text(o->proxy);
 	c->user_agent = copy_text(o->user_agent ? o->user_agent : "assay/" ASSAY_VERSION);
-	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	c->share = curl_share_init();
-	enum err_code err = ERR_OK;
-	struct epoll_event wake = { .events = EPOLLIN, .data.u64 = wake_event };
-	if (c->epoll_fd < 0 || (o->wake_fd > 0 && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, o->wake_fd, &wake) != 0))
-		err = error_set(reterr, ERR_IO, "http client: epoll: %s", strerror(errno));
-	else if (!c->share || curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) != CURLSHE_OK ||
-	         curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK ||
-	         !shard_new(c))
+	enum err_code err = http_epoll_init(&c->epoll, o->wake_fd, reterr);
+	if (err == ERR_OK &&
+	    (!c->share || curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) != CURLSHE_OK ||
+	     curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK || !shard_new(c)))
 		err = error_set(reterr, ERR_NOMEM, "http client: libcurl has no memory");
 	if (err == ERR_OK)
 		*ret_client = c;
@@ -461,10 +425,8 @@ void http_client_free(struct http_client *c)
 		}
 	if (c->share)
 		(void)curl_share_cleanup(c->share); /* nobody uses it any more */
-	if (c->epoll_fd >= 0)
-		(void)close(c->epoll_fd); /* no data in it */
+	http_epoll_done(&c->epoll);
 	mem_free(c->shards);
-	mem_free(c->files);
 	mem_free(c->ca_file);
 	mem_free(c->proxy);
 	mem_free(c->user_agent);
@@ -722,21 +684,14 @@ static void hand_back(struct flight *f, uint64_t now_ms, struct http_done *out)
 	flight_rest(f);
 }
 
-static void on_file_event(struct http_client *c, const struct epoll_event *e)
+static void on_event(struct http_client *c, const struct http_epoll_event *e)
 {
-	int fd = (int)(e->data.u64 & UINT32_MAX), flags = 0;
-	struct shard *s = c->shards[e->data.u64 >> 32];
-	struct file *file = file_of(c, fd);
-	if (file->wanted == 0) { /* a resting connection: the peer closed it or speaks out of turn */
-		if (file->registered)
-			register_file(s, fd, file, 0);
-		return;
-	}
-	flags |= e->events & EPOLLIN ? CURL_CSELECT_IN : 0;
-	flags |= e->events & EPOLLOUT ? CURL_CSELECT_OUT : 0;
-	flags |= e->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR | CURL_CSELECT_IN : 0;
-	int running;
-	CURLMcode rc = curl_multi_socket_action(s->multi, fd, flags, &running);
+	struct shard *s = c->shards[e->owner];
+	int running,
+		flags = (e->events & EPOLLIN ? CURL_CSELECT_IN : 0) | (e->events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
+	if (e->events & (EPOLLERR | EPOLLHUP))
+		flags |= CURL_CSELECT_ERR | CURL_CSELECT_IN;
+	CURLMcode rc = curl_multi_socket_action(s->multi, e->fd, flags, &running);
 	check_msg(rc == CURLM_OK, "curl multi: %s", curl_multi_strerror(rc));
 	s->touched = true;
 }
@@ -744,19 +699,18 @@ static void on_file_event(struct http_client *c, const struct epoll_event *e)
 /* One turn: waits, lets curl work, collects. True: wake_fd is readable. */
 static bool turn(struct http_client *c, uint64_t until_ms)
 {
-	struct epoll_event events[EVENTS_MAX];
+	struct http_epoll_event events[EVENTS_MAX];
 	uint64_t now_ms = clock_now_ms(), wait_until_ms = c->finished ? 0 : MIN_OF(until_ms, c->watchdog_at_ms);
 	for (size_t i = 0; i < c->shard_count; i++)
 		wait_until_ms = MIN_OF(wait_until_ms, c->shards[i]->timer_at_ms);
 	uint64_t wait_ms = wait_until_ms > now_ms ? MIN_OF(wait_until_ms - now_ms, (uint64_t)INT_MAX) : 0;
-	int count = epoll_wait(c->epoll_fd, events, EVENTS_MAX, wait_until_ms == UINT64_MAX ? -1 : (int)wait_ms);
-	check_msg(count >= 0 || errno == EINTR, "epoll: %s", strerror(errno));
+	size_t count = http_epoll_wait(&c->epoll, events, EVENTS_MAX, wait_until_ms == UINT64_MAX ? -1 : (int)wait_ms);
 	bool woken = false;
-	for (int i = 0; i < count; i++) {
-		if (events[i].data.u64 == wake_event)
+	for (size_t i = 0; i < count; i++) {
+		if (events[i].fd < 0)
 			woken = true;
 		else
-			on_file_event(c, &events[i]);
+			on_event(c, &events[i]);
 	}
 	now_ms = clock_now_ms();
 	for (size_t i = 0; i < c->shard_count; i++) {

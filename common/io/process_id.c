@@ -127,6 +127,9 @@ bool process_id_from_text(struct str text, struct process_id *ret_id)
 	    pid > INT32_MAX || !str_to_u64(start_text, &id.start_ticks) || boot_text.len == 0 ||
 	    boot_text.len >= sizeof(id.boot))
 		return false;
+	for (size_t i = 0; i < boot_text.len; i++)
+		if (boot_text.data[i] <= ' ' || boot_text.data[i] > '~')
+			return false;
 	id.pid = (pid_t)pid;
 	(void)snprintf(id.boot, sizeof(id.boot), "%.*s", STR_ARG(boot_text)); /* measured above */
 	*ret_id = id;

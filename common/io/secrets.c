@@ -1,7 +1,7 @@
 #include "common/io/secrets.h"
 #include "common/base/json_write.h"
 #include "common/base/mem.h"
-#include <sodium.h>
+#include "common/io/keys.h"
 #include <stdatomic.h>
 #include <string.h>
 
@@ -56,7 +56,7 @@ static bool add_one(struct str secret)
 			return true;
 	}
 	mem_free(t);
-	sodium_memzero(copy, secret.len);
+	keys_wipe(copy, secret.len);
 	mem_free(copy);
 	return holds(old, secret);
 }
@@ -96,7 +96,7 @@ enum err_code secrets_add(struct str secret, struct error *reterr)
 	if (fits && !form.failed)
 		fits = add_one(buf_str(&form));
 	if (form.data)
-		sodium_memzero(form.data, form.cap);
+		keys_wipe(form.data, form.cap);
 	buf_done(&form);
 	return fits ? ERR_OK : error_set(reterr, ERR_LIMIT, "more than %d secret forms", SECRETS_COUNT_MAX);
 }
@@ -151,7 +151,7 @@ void secrets_mask_error(struct error *error)
 	buf_init(&masked, (size_t)ERROR_TEXT_BYTES_MAX * 8);
 	(void)secrets_mask(text, &masked); /* room for every byte to grow */
 	(void)error_set(error, error->code, "%.*s", STR_ARG(buf_str(&masked)));
-	sodium_memzero(masked.data, masked.cap);
+	keys_wipe(masked.data, masked.cap);
 	buf_done(&masked);
 }
 
@@ -159,7 +159,7 @@ void secrets_clear(void)
 {
 	struct table *t = atomic_exchange(&newest, NULL);
 	for (size_t i = 0; t && i < t->count; i++) {
-		sodium_memzero((void *)(uintptr_t)t->items[i].data, t->items[i].len); /* ours: add_one() copied it */
+		keys_wipe((void *)(uintptr_t)t->items[i].data, t->items[i].len); /* ours: add_one() copied it */
 		mem_free((void *)(uintptr_t)t->items[i].data);
 	}
 	while (t) {

@@ -138,7 +138,7 @@ static void the_process_tells_its_memory_time_and_descriptors(void **state)
 		ptrdiff_t at = str_find(buf_str(&out), str_from(line_start));
 		assert_true(at > 0);
 		struct str rest = str_slice(buf_str(&out), (size_t)at + strlen(line_start), out.len), number;
-		double value;
+		double value = 0;
 		assert_true(str_split(&rest, '\n', &number) && str_to_double(number, &value));
 		assert_true(value > 0);
 	}

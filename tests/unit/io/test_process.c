@@ -186,7 +186,7 @@ static void a_run_over_its_time_is_killed_with_its_children_and_keeps_what_it_sa
 	(void)state;
 	struct process_spec spec = { .argv = ARGV("sh", "-c", "echo begun; sleep 1000 & echo $!; wait") };
 	struct process_result r;
-	uint64_t before_ms = clock_now_ms(), pid;
+	uint64_t before_ms = clock_now_ms(), pid = 0;
 	assert_int_equal(process_run(&spec, STR(""), 300, 1000, &r, &error), ERR_TIMEOUT);
 	assert_non_null(strstr(error.text, "300 ms"));
 	assert_true(clock_now_ms() - before_ms < 10000);
@@ -291,6 +291,7 @@ static void a_process_is_told_from_another_with_its_number(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		if (process_id_from_text(str_from(bad[i]), &other))
 			fail_msg("'%s'", bad[i]);
+	assert_false(process_id_from_text(STR("1 2 b\0c"), &other));
 }
 
 static void programs_are_found_as_path_says(void **state)

@@ -214,11 +214,18 @@ static enum err_code too_large(struct error *reterr)
 	return error_set(reterr, ERR_LIMIT, "the gate's slices do not fit the memory of this request");
 }
 
+static struct str slice_name(const struct samples_dimension *d, uint32_t group)
+{
+	if (!d)
+		return STR("all");
+	return group < d->label_count ? d->label[group] : STR("(no label)");
+}
+
 static enum err_code check_slices(struct work *w, size_t dimension, struct gate_result *result, struct error *reterr)
 {
 	bool whole = dimension == SIZE_MAX;
 	const struct samples_dimension *d = whole ? NULL : &w->cand->dimension[dimension];
-	uint32_t count = whole ? 1 : d->label_count;
+	uint32_t count = whole ? 1 : d->label_count + 1; /* the last: items without a label, if there are any */
 	uint32_t *group = arena_try_alloc(w->arena, w->pairs.count + 1, sizeof(*group));
 	struct gate_slice *slices = arena_try_alloc(w->arena, (size_t)count + 1, sizeof(*slices));
 	struct number *p = arena_try_alloc(w->arena, (size_t)count + 1, sizeof(*p));
@@ -227,12 +234,14 @@ static enum err_code check_slices(struct work *w, size_t dimension, struct gate_
 	if (!group || !slices || !p || !adjusted || !pair_cut_init(&w->cut, w->arena, w->base, w->cand))
 		return too_large(reterr);
 	for (size_t i = 0; i < w->pairs.count; i++)
-		group[i] = whole ? 0 : d->group[w->pairs.cand[i]];
+		group[i] = whole ? 0 : MIN_OF(d->group[w->pairs.cand[i]], d->label_count);
 	if (!cut_group(w->arena, group, w->pairs.count, count, &groups))
 		return too_large(reterr);
+	if (!whole && groups.start[count] == groups.start[count - 1])
+		count--;
 	pair_cut_metric(&w->cut, (uint32_t)w->metric_base, (uint32_t)w->metric_cand);
 	for (uint32_t g = 0; g < count; g++)
-		slices[g] = check_slice(w, whole ? STR("all") : d->label[g], groups.unit + groups.start[g],
+		slices[g] = check_slice(w, slice_name(d, g), groups.unit + groups.start[g],
 		                        groups.start[g + 1] - groups.start[g]);
 	decide(w, slices, count, p, adjusted, result);
 	return ERR_OK;

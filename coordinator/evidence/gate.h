@@ -20,7 +20,7 @@ struct gate {
 	struct str name;
 	struct str metric; /* empty: the primary one */
 	enum gate_rule rule;
-	struct str by;        /* a dimension; empty: the whole suite */
+	struct str by;        /* a dimension; items without a label in it are one more slice; empty: the whole suite */
 	double margin;        /* not_worse, in units of the score */
 	double threshold;     /* at_least */
 	double alpha;         /* 0.05 */

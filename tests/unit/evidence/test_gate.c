@@ -186,6 +186,24 @@ static void clusters_leave_a_threshold_test_their_own_degrees_of_freedom(void **
 	assert_true(fabs(f->result.slices[0].p_pass.value - want) < 1e-12);
 }
 
+static void items_without_a_label_are_judged_as_well(void **state)
+{
+	struct fixture *f = *state;
+	char base[300], cand[300], *b = base, *c = cand;
+	runs_fill(&b, '1', 200);
+	runs_fill(&c, '1', 150);
+	runs_fill(&c, '0', 50);
+	const struct runs_task tb[] = { { "t", base }, { "", base } }, tc[] = { { "t", base }, { "", cand } };
+	runs_build_tasks(&f->base, &f->arena, tb, 2);
+	runs_build_tasks(&f->cand, &f->arena, tc, 2);
+	f->gate.by = STR("task");
+	f->gate.margin = 0.02;
+	assert_int_equal(check_gate(f), GATE_BLOCKED);
+	assert_int_equal(f->result.slice_count, 2);
+	assert_int_equal(f->result.slices[0].verdict, GATE_PASS);
+	assert_str_equal_c(f->result.slices[1].group, "(no label)");
+}
+
 static void weights_count_at_their_effective_size(void **state)
 {
 	struct fixture *f = *state;
@@ -247,6 +265,7 @@ int main(void)
 		one(the_baselines_missing_scores_count_as_right),
 		one(at_least_tests_the_candidate_alone),
 		one(clusters_leave_a_threshold_test_their_own_degrees_of_freedom),
+		one(items_without_a_label_are_judged_as_well),
 		one(weights_count_at_their_effective_size),
 		one(without_a_baseline_or_items_it_is_inconclusive),
 		one(unknown_names_and_figures_are_errors),

@@ -79,7 +79,7 @@ static enum err_code completions_body(const struct provider_model *m, const stru
 		buf_append_str(&text, prompt->system);
 		buf_append_c(&text, "\n\n");
 	}
-	bool fits = buf_append_str(&text, prompt->messages[0].content);
+	(void)buf_append_str(&text, prompt->messages[0].content); /* what does not fit here does not fit the body */
 	struct json_write w;
 	json_write_init(&w, body, false);
 	json_write_object(&w);
@@ -87,8 +87,9 @@ static enum err_code completions_body(const struct provider_model *m, const stru
 	json_write_field_str(&w, "prompt", buf_str(&text));
 	write_params(&w, m, prompt, params, max_tokens_field);
 	json_write_object_end(&w);
+	bool fits = !text.failed && !body->failed;
 	buf_done(&text);
-	if (!fits || body->failed)
+	if (!fits)
 		return error_set(reterr, ERR_LIMIT, "request body is over %zu bytes", body->max);
 	return ERR_OK;
 }

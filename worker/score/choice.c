@@ -203,7 +203,6 @@ static ptrdiff_t line_label(const struct choice_list *list, struct str line)
 {
 	static const char *const joints[] = { "or", "and", NULL };
 	size_t end = 0;
-	line = str_trim(line);
 	char c = choice_at(line, 0), next = choice_at(line, 1);
 	if (is_one_of(c, "([")) {
 		ptrdiff_t index = choice_label_at(list, line, 0, &end);
@@ -261,8 +260,6 @@ static struct choice_reading marked_letters(const struct choice_list *list, stru
 			from = i + noun + 1;
 		else if (!bracket || (i > 0 && choice_is_alnum(plain.data[i - 1])))
 			continue; /* also f(B) */
-		if (noun && !choice_is_upper(choice_at(plain, from)) && !is_one_of(choice_at(plain, from), "(["))
-			continue;
 		ptrdiff_t index = choice_label_at(list, plain, from, &end);
 		if (index < 0 || (!noun && !is_one_of(plain.data[end - 1], ")]")))
 			continue;

@@ -132,7 +132,7 @@ static struct choice_reading read_label(const struct choice_list *list, struct s
 	size_t at = end;
 	while (is_one_of(choice_at(plain, at), " .:,-("))
 		at++;
-	other = at > end ? text_at(list, plain, at, &len) : -1;
+	other = text_at(list, plain, at, &len);
 	if (other >= 0 && other != index)
 		return two(index, other, "letter and text name different choices");
 	return one(index);
@@ -253,8 +253,9 @@ static size_t keyword_at(struct str plain, size_t i, enum keyword_kind *ret_kind
 /* Does the answer speak of itself before i: "I would choose", "we pick"? Others may choose otherwise. */
 static bool is_spoken_by_answerer(struct str plain, size_t i)
 {
+	/* the longer before the shorter: the first that fits is taken */
 	static const char *const subjects[] = {
-		"i", "i'd", "i'll", "i'm", "i've", "we", "we'd", "we'll", "let's", NULL
+		"i'd", "i'll", "i'm", "i've", "i", "we'd", "we'll", "we", "let's", NULL
 	};
 	for (int words = 0; words < 6; words++) {
 		while (i > 0 && plain.data[i - 1] == ' ')

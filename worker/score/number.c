@@ -184,9 +184,7 @@ static bool read_at(struct str s, size_t at, unsigned ignore, struct number *ret
 	double value;
 	*ret_span = span;
 	if (at_or_nul(s, span.end) == '.' && is_digit(at_or_nul(s, span.end + 1))) {
-		while (is_digit(at_or_nul(s, ret_span->end)) || at_or_nul(s, ret_span->end) == '.')
-			ret_span->end++; /* 1.2.3: pass over the rest too */
-		return false;
+		return false; /* 1.2.3: the rest is refused by the dot before it */
 	}
 	if (is_in_name(s, at) || !read_double(str_slice(s, at, span.end), &value))
 		return false;

@@ -133,6 +133,23 @@ static void a_wrong_configuration_is_refused_and_the_field_is_named(void **state
 	}
 }
 
+static void sixty_four_parameters_are_enough(void **state)
+{
+	(void)state;
+	for (int count = 64; count <= 65; count++) {
+		struct provider_model m;
+		struct error error;
+		struct buf json;
+		buf_init(&json, 4096);
+		buf_append_c(&json, HEAD ",\"params\":{");
+		for (int i = 0; i < count; i++)
+			buf_printf(&json, "%s\"p%d\":%d", i ? "," : "", i, i);
+		buf_append_c(&json, "}}");
+		assert_int_equal(parse(json.data, &m, &error), count == 64 ? ERR_OK : ERR_LIMIT);
+		buf_done(&json);
+	}
+}
+
 static void a_full_arena_is_an_error(void **state)
 {
 	(void)state;
@@ -214,6 +231,7 @@ int main(void)
 		cmocka_unit_test_teardown(all_that_a_configuration_says_is_read, teardown),
 		cmocka_unit_test_teardown(a_hosted_model_needs_no_address_and_no_model_name, teardown),
 		cmocka_unit_test_teardown(a_wrong_configuration_is_refused_and_the_field_is_named, teardown),
+		cmocka_unit_test_teardown(sixty_four_parameters_are_enough, teardown),
 		cmocka_unit_test_teardown(a_full_arena_is_an_error, teardown),
 		cmocka_unit_test_teardown(the_suite_wins_over_the_model_and_null_over_both, teardown),
 		cmocka_unit_test_teardown(a_suite_without_settings_gives_none, teardown),

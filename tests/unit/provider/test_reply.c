@@ -56,6 +56,9 @@ static void a_secret_is_wiped_however_json_spells_it(void **state)
 		{ "abcdabcdabc", "abcd", "********abc", 2 },
 		{ "a\\/b/c a/b\\/c", "a/b/c", "****** ******", 2 },
 		{ "\\u0061bcd \\u0061bc\\u0064", "abcd", "********* **************", 2 },
+		{ "\\u006F\\u004Ab\\u0030", "oJb0", "*******************", 1 },
+		{ "\\u006f\\u004ab\\u0030", "oJb0", "*******************", 1 },
+		{ "\\u016fJb0", "oJb0", "\\u016fJb0", 0 },
 		{ "abc", "abcd", "abc", 0 },
 		{ "abc\\", "abcd", "abc\\", 0 },
 		{ "abc\\u006", "abcd", "abc\\u006", 0 },
@@ -97,6 +100,9 @@ static void event_streams_are_taken_apart(void **state)
 		buf_printf(&all, "[%.*s]", STR_ARG(buf_str(&data)));
 	assert_str_equal_c(buf_str(&all), "[a][b\n c][d\n][cut]");
 	assert_false(data.failed);
+	rest = STR("data: a\r\ndata: b\r\n\r\ndata: c");
+	assert_true(sse_next(&rest, &data));
+	assert_str_equal_c(buf_str(&data), "a\nb");
 	buf_done(&data);
 	buf_init(&data, 3);
 	rest = STR("data: four\n\n");

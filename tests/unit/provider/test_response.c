@@ -1,6 +1,7 @@
 /* Goal: every reply, however broken, becomes an answer or a typed error, and the right one. */
 #include "tests/support/cmocka_all.h"
 #include "tests/unit/provider/render.h"
+#include <stdio.h>
 
 struct fixture {
 	struct arena arena;
@@ -177,6 +178,20 @@ static void what_is_no_answer_is_malformed(void **state)
 
 #define ERROR(inside) "{\"error\":{" inside "}}"
 
+static void cut_json_says_where_it_was_cut(void **state)
+{
+	struct fixture *f = *state;
+	struct provider_model m = render_model("openai");
+	static const char *const bodies[] = { "{\"choices\":", "[{\"error\":" };
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		struct provider_reply reply = { .status = 200, .body = str_from(bodies[i]) };
+		struct provider_answer a;
+		provider_response_read(&m, &reply, &f->arena, &a);
+		assert_int_equal(a.error_class, CLASS_MALFORMED);
+		assert_true(str_starts(a.error_text, STR("line 1, column ")));
+	}
+}
+
 static void errors_have_their_class(void **state)
 {
 	static const struct reply_case rows[] = {
@@ -272,6 +287,9 @@ static void errors_inside_a_200_have_their_class(void **state)
 {
 	static const struct reply_case rows[] = {
 		{ 200, "", ERROR("\"message\":\"upstream\",\"code\":502"), "server later 'upstream'" },
+		{ 200, "", ERROR("\"message\":\"no\",\"code\":400"), "bad_request final 'no'" },
+		{ 200, "", ERROR("\"message\":\"no\",\"code\":599"), "server later 'no'" },
+		{ 200, "", ERROR("\"message\":\"no\",\"code\":600"), "server later 'no'" },
 		{ 200, "", ERROR("\"message\":\"slow\",\"code\":429"), "rate_limited paced 'slow'" },
 		{ 200, "", ERROR("\"message\":\"slow\",\"code\":\"429\""), "rate_limited paced 'slow'" },
 		{ 200, "", ERROR("\"message\":\"slow\",\"code\":\"rate_limit_exceeded\""),
@@ -362,6 +380,28 @@ static void waiting_times_are_obeyed(void **state)
 	struct provider_reply reply = { .status = 429, .body = str_from(SLOW), .at_unix_ms = 784111777000 };
 	reply.headers = STR("Retry-After: Sun, 06 Nov 1994 08:49:47 GMT");
 	expect(f, "openai", &reply, "rate_limited paced wait=10000 's'", 99);
+	static const struct {
+		int64_t at_unix_ms;
+		const char *date, *want;
+	} dates[] = {
+		{ 1709164800000, "Thu, 29 Feb 2024 00:00:10 GMT", "rate_limited paced wait=10000 's'" },
+		{ 1704067200000, "Mon, 01 Jan 2024 00:00:05 GMT", "rate_limited paced wait=5000 's'" },
+		{ 1709251200000, "Fri, 01 Mar 2024 00:00:01 GMT", "rate_limited paced wait=1000 's'" },
+		{ 1704067200000, "Sun, 00 Jan 2024 00:00:05 GMT", "rate_limited paced 's'" },
+		{ 1704067200000, "Sun, 32 Jan 2024 00:00:05 GMT", "rate_limited paced 's'" },
+		{ 1704067200000, "Mon, 01 Jan 2024 24:00:05 GMT", "rate_limited paced 's'" },
+		{ 1704067200000, "Mon, 01 Jan 2024 00:60:05 GMT", "rate_limited paced 's'" },
+		{ 1704067200000, "Mon, 01 anF 2024 00:00:05 GMT", "rate_limited paced 's'" },
+		{ 1704067200000, "Mon, 01 Jan 2024 00:00:05 UTC", "rate_limited paced 's'" },
+		{ 1704067200000, "Monday, 01-Jan-24 00:00:05 GMT", "rate_limited paced 's'" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(dates); i++) {
+		char header[100];
+		(void)snprintf(header, sizeof(header), "Retry-After: %s\r\n", dates[i].date);
+		reply.headers = str_from(header);
+		reply.at_unix_ms = dates[i].at_unix_ms;
+		expect(f, "openai", &reply, dates[i].want, 100 + i);
+	}
 }
 
 static void a_lost_reply_has_the_class_of_its_loss(void **state)
@@ -538,6 +578,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(answers_are_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_answer_is_malformed, setup, teardown),
+		cmocka_unit_test_setup_teardown(cut_json_says_where_it_was_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(errors_have_their_class, setup, teardown),
 		cmocka_unit_test_setup_teardown(errors_inside_a_200_have_their_class, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_filtered_prompt_is_an_answer, setup, teardown),

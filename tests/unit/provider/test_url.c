@@ -12,6 +12,7 @@ static void addresses_are_taken_apart(void **state)
 	} cases[] = {
 		{ "https://api.example.com", "api.example.com", "", "", 443, true },
 		{ "HTTP://Host_1/", "Host_1", "/", "", 80, false },
+		{ "https://az.AZ-09", "az.AZ-09", "", "", 443, true },
 		{ "http://127.0.0.1:8080/v1", "127.0.0.1", "/v1", "", 8080, false },
 		{ "https://h/a/b?api-version=1&x=/y", "h", "/a/b", "api-version=1&x=/y", 443, true },
 		{ "https://h?x=1", "h", "", "x=1", 443, true },

@@ -97,6 +97,21 @@ static void letters_are_read_where_they_can_only_be_labels(void **state)
 		{ "(A) is wrong, so it must be (B).", "B" },
 		{ "Rather than (A), (C).", "C" },
 		{ "The answer is A. Wait, no: the answer is B.", "B" },
+		{ "It is option b.", "B" },
+		{ "C may be close, but B is correct.", "B" },
+		{ "B) The Thames is there; C has the Hudson.", "B" },
+		{ "B. The Thames is there; C has the Hudson.", "B" },
+		{ "B - C has the Hudson.", "B" },
+		{ "B, since C has the Hudson.", "B" },
+		{ "It must be (C), though B was close.", "C" },
+		{ "I would choose C over B", "C" },
+		{ "I'd go with B, as C is far.", "B" },
+		{ "If asked we'd rather pick D than B", "D" },
+		{ "The answer to question C is B.", "B" },
+		{ "Instead of B it is C", "C" },
+		{ "One of B", "B" },
+		{ "It is not the option B but C", "C" },
+		{ "\xEF\xBD\x81", "A" },
 		{ "- B", "B" },
 		{ "> **B)** London", "B" },
 		{ "### Answer: D", "D" },
@@ -124,6 +139,10 @@ static void a_letter_that_is_a_word_or_part_of_one_is_no_choice(void **state)
 		{ "An answer", "-" },
 		{ "Ask D'Artagnan", "-" },
 		{ "The U.S. and the B-52", "-" },
+		{ "Answer: Banana", "-" },
+		{ "**A**pples are fruit", "-" },
+		{ "*a bank", "-" },
+		{ "There is an option a bank offers.", "-" },
 		{ "R&D, C++ and AC/DC", "-" },
 		{ "Apples. Bananas. Cherries.", "-" },
 		{ "ABC", "-" },
@@ -169,6 +188,8 @@ static void texts_are_read_whole_and_the_longest_wins(void **state)
 		{ "London is larger. Paris is correct.", "A" },
 		{ "not Paris but London", "B" },
 		{ "Paris, because London is in England.", "A" },
+		{ "The answer is Paris, although London is larger.", "A" },
+		{ "xparis", "-" },
 		{ "Parisian food", "-" },
 		{ "Yorkshire", "-" },
 		{ "Category: New York", "C" },
@@ -249,9 +270,24 @@ static void texts_that_are_numbers_are_not_found_inside_numbers(void **state)
 		{ "It is 150", "-" },
 		{ "C", "C" },
 	};
+	static const struct str few[] = { STR_INIT("5"), STR_INIT(".5"), STR_INIT("cole") };
+	static const struct choice_case few_rows[] = {
+		{ "-5", "-" },
+		{ ".5", "B" },
+		{ "It is .5.", "B" },
+		{ "5.", "A" },
+		{ "x-5", "A" },
+		{ "\xC3\xA9"
+		  "cole",
+		  "-" },
+		{ "It is 0.5", "-" },
+	};
 	struct choice_list list;
 	assert_true(choice_list_init(&list, texts, ARRAY_LEN(texts), true));
 	expect(&list, rows, ARRAY_LEN(rows));
+	choice_list_done(&list);
+	assert_true(choice_list_init(&list, few, ARRAY_LEN(few), true));
+	expect(&list, few_rows, ARRAY_LEN(few_rows));
 	choice_list_done(&list);
 }
 
@@ -267,6 +303,11 @@ static void letters_mean_nothing_when_a_choice_is_another_letter(void **state)
 	struct choice_list list;
 	assert_true(choice_list_init(&list, groups, ARRAY_LEN(groups), true));
 	expect(&list, rows, ARRAY_LEN(rows));
+	choice_list_done(&list);
+	static const struct str pair[] = { STR_INIT("x"), STR_INIT("A") };
+	static const struct choice_case pair_rows[] = { { "A", "B" }, { "B", "-" }, { "x", "A" } };
+	assert_true(choice_list_init(&list, pair, ARRAY_LEN(pair), true));
+	expect(&list, pair_rows, ARRAY_LEN(pair_rows));
 	choice_list_done(&list);
 	assert_true(choice_list_init(&list, marks, ARRAY_LEN(marks), true));
 	expect(&list, mark_rows, ARRAY_LEN(mark_rows));

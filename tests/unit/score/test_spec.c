@@ -41,6 +41,9 @@ static void a_set_knows_its_scorers(void **state)
 	assert_true(score_chance(set, 2, 2, &chance) && chance == 0.5);
 	assert_false(score_chance(set, 3, 4, &chance));
 	score_free(set);
+	assert_ok(compile("[{\"name\":\"az.AZ_09-\",\"type\":\"choice\",\"choices\":26}]", &set, &error), &error);
+	assert_str_equal_c(score_name(set, 0), "az.AZ_09-");
+	score_free(set);
 	score_free(NULL);
 }
 

@@ -270,27 +270,39 @@ static void write_outcome(struct actions *a, const struct sched_action *act)
 	put(a, d);
 }
 
+static struct msg_record attempt_record(const struct sched_unreported *u)
+{
+	return (struct msg_record){ .kind = RECORD_ATTEMPT,
+		                    .run_id = u->run_id,
+		                    .sample_no = u->sample_no,
+		                    .ask_id = u->ask_id,
+		                    .retry_no = u->retry_no,
+		                    .scoring_no = u->scoring_no,
+		                    .error_class = u->error_class,
+		                    .evidence = u->started ? STR("started") : STR("may have started"),
+		                    .retry_after_ms = -1,
+		                    .cost_nanousd = -1,
+		                    .at_ms = clock_wall_ms() };
+}
+
+/* What one worker held may be of several runs: one batch for each writer, since a run's rows are one writer's alone. */
 static void write_attempts(struct actions *a, const struct sched_action *act)
 {
-	struct deferred *d = deferred_new(DEFER_RECORDS);
-	d->outbox = act->attempts.outbox;
-	d->record_count = act->attempts.count;
-	d->records = arena_new(&d->arena, d->record_count, sizeof(*d->records));
-	for (size_t i = 0; i < d->record_count; i++) {
-		const struct sched_unreported *u = &act->attempts.unreported[i];
-		d->records[i] = (struct msg_record){ .kind = RECORD_ATTEMPT,
-			                             .run_id = u->run_id,
-			                             .sample_no = u->sample_no,
-			                             .ask_id = u->ask_id,
-			                             .retry_no = u->retry_no,
-			                             .scoring_no = u->scoring_no,
-			                             .error_class = u->error_class,
-			                             .evidence = u->started ? STR("started") : STR("may have started"),
-			                             .retry_after_ms = -1,
-			                             .cost_nanousd = -1,
-			                             .at_ms = clock_wall_ms() };
+	size_t count = act->attempts.count;
+	const struct sched_unreported *all = act->attempts.unreported;
+	for (uint32_t index = 0, written = 0; written < count; index++) {
+		struct deferred *d = deferred_new(DEFER_RECORDS);
+		d->outbox = act->attempts.outbox;
+		d->records = arena_new(&d->arena, count, sizeof(*d->records));
+		for (size_t i = 0; i < count; i++)
+			if (writers_index(all[i].run_id) == index)
+				d->records[d->record_count++] = attempt_record(&all[i]);
+		written += (uint32_t)d->record_count;
+		if (d->record_count)
+			put(a, d);
+		else
+			deferred_free(d);
 	}
-	put(a, d);
 }
 
 static enum run_state state_of(enum sched_run_state s)

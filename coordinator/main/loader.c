@@ -5,6 +5,7 @@
 #include "common/base/mem.h"
 #include "common/io/log.h"
 #include "common/io/thread.h"
+#include "coordinator/http/able.h"
 #include "coordinator/store/items.h"
 #include "coordinator/store/models.h"
 #include "coordinator/store/rebuild.h"
@@ -70,16 +71,6 @@ static void push(struct loader *l, struct core_message *m)
 
 /* ---- routes ---- */
 
-static struct str host_of(struct str url)
-{
-	ptrdiff_t scheme = str_find(url, STR("://"));
-	struct str rest = scheme < 0 ? url : str_slice(url, (size_t)scheme + 3, url.len);
-	size_t len = 0;
-	while (len < rest.len && rest.data[len] != '/' && rest.data[len] != ':' && rest.data[len] != '?')
-		len++;
-	return str_slice(rest, 0, len);
-}
-
 static enum err_code route_of_model(const struct model_row *model, struct core_message *m, struct error *reterr)
 {
 	struct json_doc *doc;
@@ -95,7 +86,7 @@ static enum err_code route_of_model(const struct model_row *model, struct core_m
 		.name = arena_str(&m->arena, model->name),
 		.provider = arena_str(&m->arena, json_str_or(json_get(root, "provider"), STR("openai"))),
 		.alias = arena_str(&m->arena, json_str_or(json_get(root, "key"), STR(""))),
-		.endpoint_host = hosted ? STR("") : arena_str(&m->arena, host_of(base_url)),
+		.endpoint_host = hosted ? STR("") : arena_str(&m->arena, able_host(base_url)),
 		.host_command = arena_str(&m->arena, json_str_or(json_get(host, "command"), STR(""))),
 		.host_slots = (uint32_t)json_i64_or(json_get(host, "slots"), 1),
 		.concurrency = (uint32_t)json_i64_or(json_pointer(root, STR("/limits/concurrency")), 0),

@@ -290,6 +290,7 @@ static enum err_code begin_term(struct program *p, struct error *reterr)
 		return err;
 	}
 	atomic_store(&p->term, t);
+	term_open(t);
 	http_lead(p->http, s.term);
 	return ERR_OK;
 }

@@ -13,7 +13,7 @@ struct term {
 	struct writers *writers;
 	struct loader *loader;
 	struct analysis *analysis;
-	atomic_bool ready;
+	atomic_uint open; /* of two: everything is read, and events find their way to this term */
 };
 
 static void on_lost(void *arg)
@@ -30,17 +30,28 @@ static void on_run_state(void *arg, uint64_t run_id, bool ended)
 		analysis_wake(t->analysis);
 }
 
-static void on_ready(void *arg)
+/* A worker that joined before both would be dropped unheard and wait for its Welcome in vain. */
+static void open_one(struct term *t)
 {
-	struct term *t = arg;
+	if (atomic_fetch_add(&t->open, 1) != 1)
+		return;
 	struct fleet_command *c = fleet_command_new(FLEET_MODE, 0);
 	c->mode = SESSION_LEAD;
 	c->term = t->settings.term;
 	c->timeline = t->settings.timeline;
-	atomic_store(&t->ready, true);
 	if (!fleet_push(t->settings.fleet, c))
 		fleet_command_free(c); /* stopping */
 	log_info("leading", log_u64("term", t->settings.term));
+}
+
+static void on_ready(void *arg)
+{
+	open_one(arg);
+}
+
+void term_open(struct term *t)
+{
+	open_one(t);
 }
 
 static enum err_code start_threads(struct term *t, struct error *reterr)
@@ -82,11 +93,21 @@ enum err_code term_begin(const struct term_settings *settings, struct term **ret
 	return start_threads(t, reterr);
 }
 
+/* No room for these results: the session counts them as handed on, so only a new one would bring them again. */
+static void turn_away(struct term *t, struct fleet_event *event)
+{
+	struct fleet_command *c = fleet_command_new(FLEET_CLOSE, event->worker_id);
+	c->cause = REFUSE_FULL;
+	if (!fleet_push(t->settings.fleet, c))
+		fleet_command_free(c); /* stopping */
+	fleet_event_free(event);
+}
+
 void term_deliver(struct term *t, struct fleet_event *event)
 {
 	if (event->kind == FLEET_RESULTS) {
 		if (!writers_add_results(t->writers, event))
-			fleet_event_free(event); /* no room: the worker sends them again in a few seconds */
+			turn_away(t, event);
 		return;
 	}
 	struct core_message *m = core_message_new(CORE_FLEET);

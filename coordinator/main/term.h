@@ -1,8 +1,9 @@
 /* coordinator/main/term.h - everything that lives as long as one leadership: writers, core, loader, analysis.
  *
- * term_begin() starts them in this order and lets workers in once the loader has read what is unfinished; term_end()
- * stops them in reverse. A process leads once: when its term is over it leaves, and whoever watches over it starts a
- * new one, which stands by. Called from main's thread; `lost` comes from a writer's. */
+ * term_begin() starts them in this order; workers are let in once the loader has read what is unfinished and main has
+ * said term_open(), which it does when events of the fleet find their way here. term_free() stops them in reverse. A
+ * process leads once: when its term is over it leaves, and whoever watches over it starts a new one, which stands by.
+ * Called from main's thread; `lost` comes from a writer's. */
 #ifndef ASSAY_MAIN_TERM_H
 #define ASSAY_MAIN_TERM_H
 
@@ -22,6 +23,7 @@ struct term_settings {
 };
 
 enum err_code term_begin(const struct term_settings *settings, struct term **ret_term, struct error *reterr) MUST_CHECK;
+void term_open(struct term *t);         /* term_deliver() can be called from now on: workers may come */
 void term_drain(struct term *t);        /* lends nothing more */
 bool term_quiet(struct term *t);        /* everything that came in is durable */
 void term_stop_threads(struct term *t); /* after the fleet has stopped */

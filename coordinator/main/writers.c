@@ -9,6 +9,7 @@ enum { WRITER_COUNT = 2, INBOX_CAPACITY = 1 << 16, MESSAGES_PER_TURN = 1024 };
 
 struct share { /* one fleet event whose records went to several writers */
 	struct fleet_event *event;
+	unsigned count; /* of messages */
 	atomic_uint left;
 };
 
@@ -75,6 +76,19 @@ static struct sched_committed committed_of(const struct msg_record *r, const str
 	return c;
 }
 
+/* Only now, behind the records of every writer: a worker that forgets a sample which the core does not know to be done
+ * would be lent it again. */
+static void tell_whole(struct one *o, struct share *share)
+{
+	struct core_message *said = core_message_new(CORE_COMMITTED);
+	said->ev.kind = SCHED_COMMITTED;
+	said->ev.committed.outbox = share->event->outbox;
+	said->fleet = share->event;
+	mem_free(share);
+	if (!core_push(o->all->settings.core, said))
+		core_message_free(said);
+}
+
 static void tell_batch(struct one *o, struct message *m)
 {
 	struct core_message *said = core_message_new(CORE_COMMITTED);
@@ -86,13 +100,17 @@ static void tell_batch(struct one *o, struct message *m)
 	said->ev.committed.outbox = b->outbox;
 	said->ev.committed.records = records;
 	said->ev.committed.count = b->record_count;
-	if (m->share && atomic_fetch_sub(&m->share->left, 1) == 1) {
-		said->fleet = m->share->event;
-		mem_free(m->share);
-	}
+	struct share *share = m->share;
 	message_free(m);
+	if (share && share->count == 1) {
+		said->fleet = share->event;
+		mem_free(share);
+		share = NULL;
+	}
 	if (!core_push(o->all->settings.core, said))
 		core_message_free(said);
+	if (share && atomic_fetch_sub(&share->left, 1) == 1)
+		tell_whole(o, share);
 }
 
 static void tell_job(struct one *o, struct message *m)
@@ -214,6 +232,7 @@ bool writers_add_results(struct writers *w, struct fleet_event *event)
 	share->event = event;
 	for (uint32_t i = 0; i < WRITER_COUNT; i++)
 		count += take_results(w, share, i, &runs[count], &messages[count]);
+	share->count = count;
 	atomic_init(&share->left, count);
 	/* Places first: a frame goes in whole or not at all. */
 	bool room = true;
@@ -235,6 +254,11 @@ bool writers_add_results(struct writers *w, struct fleet_event *event)
 			message_free(messages[i]);
 	}
 	return true;
+}
+
+uint32_t writers_index(uint64_t run_id)
+{
+	return writer_of_run(run_id, WRITER_COUNT);
 }
 
 bool writers_add_records(struct writers *w, struct outbox_id outbox, const struct msg_record *records, size_t count,

@@ -29,7 +29,9 @@ void writers_stop(struct writers *w); /* after the fleet and the core: drops wha
  */
 bool writers_add_results(struct writers *w, struct fleet_event *event) MUST_CHECK;
 
-/* Rows and jobs of the schedule. `records` and their texts are in `arena`, which is taken over. */
+/* Rows and jobs of the schedule. `records` and their texts are in `arena`, which is taken over; all of them are of runs
+ * with the same writers_index(). */
+uint32_t writers_index(uint64_t run_id);
 bool writers_add_records(struct writers *w, struct outbox_id outbox, const struct msg_record *records, size_t count,
                          struct arena *arena) MUST_CHECK;
 bool writers_add_job(struct writers *w, const struct writer_job *job, uint64_t run_id, struct arena *arena) MUST_CHECK;

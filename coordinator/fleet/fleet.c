@@ -40,8 +40,10 @@ void fleet_command_free(struct fleet_command *c)
 static void on_message(struct fleet *f, const struct zsock_message *m)
 {
 	struct error e;
-	if (m->user_id.len == 0 || m->malformed) /* nobody vouched for it: as if it had never come */
+	if (m->user_id.len == 0 || m->malformed) { /* nobody vouched for it: as if it had never come */
+		metrics_add(f->counts.not_frames, 1);
 		return;
+	}
 	struct peer **known = map_get(&f->by_routing, m->routing_id);
 	struct peer *p = known ? *known : peer_new(f, m->routing_id, m->user_id);
 	struct fleet_event *event = mem_new(1, sizeof(*event));
@@ -226,12 +228,21 @@ static void forget_closed(struct fleet *f)
 	metrics_set(f->counts.workers, (double)f->by_id.len);
 }
 
+/* ZAP counts in a thread of its own: its count is taken over at each turn, and there is one each second. */
+static void count_refused(struct fleet *f)
+{
+	uint64_t now = zsock_zap_refused_count(f->zap);
+	metrics_add(f->counts.refused_keys, now - f->refused_counted);
+	f->refused_counted = now;
+}
+
 static int wait_ms(const struct fleet *f)
 {
 	struct heap_item first;
+	uint64_t most_ms = 1000;
 	if (!heap_min(&f->due, &first))
-		return -1;
-	return first.key <= f->now_ms ? 0 : (int)MIN_OF(first.key - f->now_ms, (uint64_t)60000);
+		return (int)most_ms;
+	return first.key <= f->now_ms ? 0 : (int)MIN_OF(first.key - f->now_ms, most_ms);
 }
 
 static void run(void *arg)
@@ -251,6 +262,7 @@ static void run(void *arg)
 		read_socket(f);
 		run_due(f);
 		forget_closed(f);
+		count_refused(f);
 	}
 }
 
@@ -272,6 +284,12 @@ static void make_metrics(struct fleet *f)
 		  .name = "assay_fleet_sessions_ended_total",
 		  .help = "Sessions ended, by reason",
 		  .labels = { "reason" } },
+		{ .kind = METRICS_COUNTER,
+		  .name = "assay_fleet_refused_handshakes_total",
+		  .help = "Handshakes of keys that are not on the list" },
+		{ .kind = METRICS_COUNTER,
+		  .name = "assay_fleet_malformed_total",
+		  .help = "Messages that were not one frame of a known worker" },
 	};
 	f->counts.frames_in = metrics_one(f->metrics, &specs[0]);
 	f->counts.frames_out = metrics_one(f->metrics, &specs[1]);
@@ -279,6 +297,8 @@ static void make_metrics(struct fleet *f)
 	f->counts.bytes_out = metrics_one(f->metrics, &specs[3]);
 	f->counts.workers = metrics_one(f->metrics, &specs[4]);
 	f->counts.ends = metrics_family(f->metrics, &specs[5]);
+	f->counts.refused_keys = metrics_one(f->metrics, &specs[6]);
+	f->counts.not_frames = metrics_one(f->metrics, &specs[7]);
 }
 
 static enum err_code open_sockets(struct fleet *f, const struct fleet_settings *s, struct error *reterr)

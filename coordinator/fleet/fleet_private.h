@@ -18,6 +18,7 @@ struct peer { /* one connection with its session */
 
 struct fleet_counts {
 	struct metrics_series *frames_in, *frames_out, *bytes_in, *bytes_out, *workers;
+	struct metrics_series *refused_keys, *not_frames;
 	struct metrics_family *ends;
 };
 
@@ -39,7 +40,8 @@ struct fleet {
 	uint64_t now_ms;
 	struct metrics *metrics;
 	struct fleet_counts counts;
-	char (*names)[64]; /* allow-list, for sessions of keys that were taken away */
+	uint64_t refused_counted; /* of the handshakes that ZAP refused */
+	char (*names)[64];        /* allow-list, for sessions of keys that were taken away */
 	size_t name_count;
 };
 

@@ -32,12 +32,14 @@ static struct str names_of(struct arena *arena, const struct json *list)
 	return text.len ? text : STR("none");
 }
 
-static struct str host_of(struct str url)
+struct str able_host(struct str url)
 {
 	ptrdiff_t scheme = str_find(url, STR("://"));
 	struct str rest = scheme < 0 ? url : str_slice(url, (size_t)scheme + 3, url.len);
 	size_t len = 0;
-	while (len < rest.len && rest.data[len] != '/' && rest.data[len] != ':')
+	if (str_starts(rest, STR("[")) && str_find_char(rest, ']') > 0)
+		return str_slice(rest, 1, (size_t)str_find_char(rest, ']'));
+	while (len < rest.len && rest.data[len] != '/' && rest.data[len] != ':' && rest.data[len] != '?')
 		len++;
 	return str_slice(rest, 0, len);
 }
@@ -54,15 +56,15 @@ static struct str why_not(struct arena *arena, const struct json *abilities, con
 	if (!has(json_get(abilities, "providers"), provider))
 		return arena_printf(arena, "worker %.*s does not speak provider '%.*s'", STR_ARG(worker),
 		                    STR_ARG(provider));
-	if (alias.len && !has(aliases, alias))
+	if (!command.len && alias.len && !has(aliases, alias))
 		return arena_printf(arena, "worker %.*s has no key alias '%.*s' (it has: %.*s)", STR_ARG(worker),
 		                    STR_ARG(alias), STR_ARG(names_of(arena, aliases)));
 	if (command.len && !has(hosts, command))
 		return arena_printf(arena, "worker %.*s does not host '%.*s' (it hosts: %.*s)", STR_ARG(worker),
 		                    STR_ARG(command), STR_ARG(names_of(arena, hosts)));
-	if (!command.len && !host_allowed(json_get(abilities, "allowed_hosts"), host_of(url)))
+	if (!command.len && !host_allowed(json_get(abilities, "allowed_hosts"), able_host(url)))
 		return arena_printf(arena, "worker %.*s may not reach host '%.*s' (its worker.yaml allows: %.*s)",
-		                    STR_ARG(worker), STR_ARG(host_of(url)),
+		                    STR_ARG(worker), STR_ARG(able_host(url)),
 		                    STR_ARG(names_of(arena, json_get(abilities, "allowed_hosts"))));
 	return (struct str){ 0 };
 }

@@ -14,4 +14,7 @@ struct able {
 enum err_code able_find(struct context *c, const struct model_row *model, struct able *ret_able,
                         struct error *reterr) MUST_CHECK;
 
+/* The host that an address names, without its port; of "[::1]:80" the address between the brackets. */
+struct str able_host(struct str url);
+
 #endif

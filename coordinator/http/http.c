@@ -100,9 +100,9 @@ static bool answer_open(struct context *c)
 
 /* ---- the rest ---- */
 
-static bool authorised(struct http *h, const struct context *c)
+static bool authorised(const struct http *h, const struct server_request *request)
 {
-	struct str header = server_header(c->request, "Authorization");
+	struct str header = server_header(request, "Authorization");
 	if (!str_starts(header, STR("Bearer ")))
 		return false;
 	struct hash hash = keys_token_hash(str_slice(header, 7, header.len));
@@ -110,20 +110,21 @@ static bool authorised(struct http *h, const struct context *c)
 	                  str_make(h->settings.token_hash.bytes, sizeof(h->settings.token_hash.bytes)));
 }
 
-static const struct route *find_route(struct context *c, bool *ret_known_path)
+static const struct route *find_route(const struct server_request *request, struct router_match *ret_match,
+                                      bool *ret_known_path)
 {
 	const struct route *found = NULL;
 	*ret_known_path = false;
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		struct router_match m;
-		if (!router_matches(routes[i].pattern, c->request->path, &m))
+		if (!router_matches(routes[i].pattern, request->path, &m))
 			continue;
 		*ret_known_path = true;
-		if (strcmp(routes[i].method, c->request->method) != 0)
+		if (strcmp(routes[i].method, request->method) != 0)
 			continue;
-		if (!found || m.count < c->match.count) { /* "/workers/keys" before "/workers/{name}" */
+		if (!found || m.count < ret_match->count) { /* "/workers/keys" before "/workers/{name}" */
 			found = &routes[i];
-			c->match = m;
+			*ret_match = m;
 		}
 	}
 	return found;
@@ -175,10 +176,10 @@ static void handle(void *arg, struct server_request *request, struct server_resp
 		             .control = h->settings.control,
 		             .term = atomic_load(&h->term) };
 	json_write_init(&c.json, &response->body, false);
-	const struct route *route = find_route(&c, &known_path);
+	const struct route *route = find_route(request, &c.match, &known_path);
 	if (answer_open(&c)) {
 		/* answered */
-	} else if (!authorised(h, &c)) {
+	} else if (!authorised(h, request)) {
 		reply_problem(&c, 401, "unauthorised", "send Authorization: Bearer and the token of this installation",
 		              "no valid token came with the request");
 	} else if (!route && known_path) {
@@ -186,6 +187,9 @@ static void handle(void *arg, struct server_request *request, struct server_resp
 		              STR_ARG(request->path));
 	} else if (!route) {
 		reply_problem(&c, 404, "not_found", NULL, "there is nothing at %.*s", STR_ARG(request->path));
+	} else if (request->too_large) {
+		reply_problem(&c, 413, "too_large", NULL, "the body of this request may have at most %zu bytes",
+		              route->body_bytes_max);
 	} else if (c.term == 0) {
 		answer_standby(&c);
 	} else {
@@ -199,15 +203,13 @@ static void handle(void *arg, struct server_request *request, struct server_resp
 	          log_i64("status", response->status), log_u64("us", clock_now_us() - from_us));
 }
 
-static size_t body_bytes_max(void *arg, const char *method, struct str path)
+/* Nothing is kept of a request that will be turned away: the token comes before the body. */
+static size_t body_bytes_max(void *arg, const struct server_request *head)
 {
-	(void)arg;
-	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
-		struct router_match m;
-		if (strcmp(routes[i].method, method) == 0 && router_matches(routes[i].pattern, path, &m))
-			return routes[i].body_bytes_max;
-	}
-	return 0;
+	bool known_path;
+	struct router_match match;
+	const struct route *route = find_route(head, &match, &known_path);
+	return route && authorised(arg, head) ? route->body_bytes_max : 0;
 }
 
 /* ---- start and stop ---- */

@@ -1,10 +1,11 @@
 #include "coordinator/http/selection.h"
 #include "common/base/bits.h"
+#include "common/base/buf.h"
 #include "common/base/rng.h"
 #include "coordinator/store/items.h"
 #include <stdlib.h>
 
-enum { PAGE_ITEMS = 20000, PAIRS_MAX = 16 };
+enum { PAGE_ITEMS = 20000, PAIRS_MAX = 16, SLICE_BYTES_MAX = 4096 };
 
 struct drawn {
 	uint64_t key;
@@ -51,21 +52,41 @@ static enum err_code check_keys(const struct str *keys, size_t count, struct err
 	return ERR_OK;
 }
 
-/* The canonical text: equal slices name the same run. */
-static struct str slice_text(struct arena *arena, const struct str *keys, const struct str *values, size_t count)
+/* What would read as the end of a value is escaped: stratum "a,task=b" is not stratum "a" and task "b". */
+static void put_value(struct buf *out, struct str value)
+{
+	for (size_t i = 0; i < value.len; i++)
+		if (value.data[i] == ',' || value.data[i] == '=' || value.data[i] == '%')
+			(void)buf_printf(out, "%%%02X", (unsigned)(unsigned char)value.data[i]);
+		else
+			(void)buf_append_char(out, value.data[i]);
+}
+
+enum err_code selection_slice_text(struct arena *arena, const struct str *keys, const struct str *values, size_t count,
+                                   struct str *ret_text, struct error *reterr)
 {
 	size_t order[PAIRS_MAX];
-	struct str text = { 0 };
+	struct buf text;
+	enum err_code err = check_keys(keys, count, reterr);
+	if (err != ERR_OK)
+		return err;
 	for (size_t i = 0; i < count; i++) {
 		size_t at = i;
 		for (; at > 0 && str_cmp(keys[order[at - 1]], keys[i]) > 0; at--)
 			order[at] = order[at - 1];
 		order[at] = i;
 	}
-	for (size_t i = 0; i < count; i++)
-		text = arena_printf(arena, "%.*s%s%.*s=%.*s", STR_ARG(text), i ? "," : "", STR_ARG(keys[order[i]]),
-		                    STR_ARG(values[order[i]]));
-	return text;
+	buf_init(&text, SLICE_BYTES_MAX);
+	for (size_t i = 0; i < count; i++) {
+		(void)buf_printf(&text, "%s%.*s=", i ? "," : "", STR_ARG(keys[order[i]]));
+		put_value(&text, values[order[i]]);
+	}
+	if (text.failed)
+		err = error_set(reterr, ERR_INVALID, "the slice is over %d bytes", SLICE_BYTES_MAX);
+	else
+		*ret_text = arena_str(arena, buf_str(&text));
+	buf_done(&text);
+	return err;
 }
 
 static bool fits(const struct item_row *item, const struct str *keys, const struct str *values, size_t count)
@@ -78,19 +99,24 @@ static bool fits(const struct item_row *item, const struct str *keys, const stru
 	return true;
 }
 
-static enum err_code read_limit(struct str limit, uint32_t matching, uint32_t *ret_count, struct error *reterr)
+enum err_code selection_limit(struct arena *arena, struct str limit, uint32_t matching, struct str *ret_text,
+                              uint32_t *ret_count, struct error *reterr)
 {
 	uint64_t whole;
 	double share;
-	*ret_count = matching;
-	if (limit.len == 0)
+	if (limit.len == 0) {
+		*ret_text = limit;
+		*ret_count = matching;
 		return ERR_OK;
+	}
 	if (str_to_u64(limit, &whole) && whole > 0) {
+		*ret_text = arena_printf(arena, "%llu", (unsigned long long)whole);
 		*ret_count = (uint32_t)MIN_OF(whole, (uint64_t)matching);
 		return ERR_OK;
 	}
 	if (str_to_double(limit, &share) && share > 0 && share < 1) {
 		double n = share * (double)matching;
+		*ret_text = arena_printf(arena, "%.15g", share);
 		*ret_count = n < 1 ? 1 : (uint32_t)(n + 0.5);
 		return ERR_OK;
 	}
@@ -102,14 +128,13 @@ enum err_code selection_make(struct store *s, const struct suite_row *suite, con
                              const struct str *values, size_t pair_count, struct str limit, uint64_t seed,
                              struct arena *arena, struct selection *ret_selection, struct error *reterr)
 {
-	struct selection out = { .count = suite->item_count, .limit = limit };
+	struct selection out = { .count = suite->item_count };
 	uint32_t matching = 0, wanted = 0;
-	enum err_code err = check_keys(keys, pair_count, reterr);
-	if (err == ERR_OK)
-		err = read_limit(limit, suite->item_count, &wanted, reterr); /* the form, before any reading */
+	enum err_code err = selection_slice_text(arena, keys, values, pair_count, &out.slice, reterr);
+	if (err == ERR_OK) /* the form, before any reading */
+		err = selection_limit(arena, limit, suite->item_count, &out.limit, &wanted, reterr);
 	if (err != ERR_OK)
 		return err;
-	out.slice = slice_text(arena, keys, values, pair_count);
 	if (pair_count == 0 && wanted == suite->item_count) {
 		*ret_selection = out;
 		return ERR_OK;
@@ -132,7 +157,7 @@ enum err_code selection_make(struct store *s, const struct suite_row *suite, con
 		err = error_set(reterr, ERR_NOT_FOUND, "no item of %.*s@%d is in the slice %.*s", STR_ARG(suite->name),
 		                (int)suite->version, STR_ARG(out.slice));
 	if (err == ERR_OK)
-		err = read_limit(limit, matching, &out.count, reterr);
+		err = selection_limit(arena, limit, matching, &out.limit, &out.count, reterr);
 	if (err != ERR_OK)
 		return err;
 	qsort(drawn, matching, sizeof(*drawn), compare_drawn);

@@ -24,7 +24,6 @@ struct server {
 struct exchange { /* one request while it comes in */
 	struct arena arena;
 	struct buf body;
-	size_t body_max;
 	bool too_large;
 };
 
@@ -99,18 +98,6 @@ static enum MHD_Result queue(struct MHD_Connection *c, struct server_response *r
 	return ok;
 }
 
-static enum MHD_Result answer_too_large(struct MHD_Connection *c, size_t most)
-{
-	struct server_response r = { .status = 413, .type = "application/problem+json" };
-	buf_init(&r.body, 4096);
-	(void)buf_printf(
-		&r.body,
-		"{\"type\":\"https://assay.invalid/problems/too_large\",\"title\":\"Too large\",\"status\":413,"
-		"\"code\":\"too_large\",\"detail\":\"the body of this request may have at most %zu bytes\"}",
-		most);
-	return queue(c, &r);
-}
-
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url, const char *method,
                                   const char *version, const char *data, size_t *data_len, void **state)
 {
@@ -120,21 +107,26 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 	if (!x) { /* headers are here */
 		x = mem_new(1, sizeof(*x));
 		arena_init(&x->arena, REQUEST_ARENA_BYTES);
-		x->body_max = s->settings.body_bytes_max(s->settings.arg, method, str_from(url));
-		buf_init(&x->body, x->body_max);
+		struct server_request head = {
+			.method = method, .path = str_from(url), .arena = &x->arena, .connection = c
+		};
+		buf_init(&x->body, s->settings.body_bytes_max(s->settings.arg, &head));
 		*state = x;
 		return MHD_YES;
 	}
 	if (*data_len) {
-		x->too_large = !buf_append(&x->body, data, *data_len) || x->too_large;
+		x->too_large = x->too_large || !buf_append(&x->body, data, *data_len);
+		if (x->too_large)
+			buf_done(&x->body);
 		*data_len = 0;
 		return MHD_YES;
 	}
-	if (x->too_large)
-		return answer_too_large(c, x->body_max);
-	struct server_request request = {
-		.method = method, .path = str_from(url), .body = buf_str(&x->body), .arena = &x->arena, .connection = c
-	};
+	struct server_request request = { .method = method,
+		                          .path = str_from(url),
+		                          .body = buf_str(&x->body),
+		                          .too_large = x->too_large,
+		                          .arena = &x->arena,
+		                          .connection = c };
 	struct server_response response = { .status = 500, .type = "application/json" };
 	buf_init(&response.body, RESPONSE_BYTES_MAX);
 	s->settings.handle(s->settings.arg, &request, &response);

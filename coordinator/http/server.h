@@ -16,6 +16,7 @@ struct server_request {
 	const char *method;
 	struct str path; /* decoded, without the query */
 	struct str body;
+	bool too_large;      /* the body was over its limit and was thrown away: body is empty */
 	struct arena *arena; /* as long as the request */
 	void *connection;    /* for the lookups below */
 };
@@ -32,8 +33,8 @@ struct server_settings {
 	unsigned threads;
 	unsigned connections_max;
 	unsigned idle_s;
-	/* How large the body of this request may be; 0: it may have none. */
-	size_t (*body_bytes_max)(void *arg, const char *method, struct str path);
+	/* How large the body of this request may be; 0: it may have none. Asked when the headers are here. */
+	size_t (*body_bytes_max)(void *arg, const struct server_request *head);
 	void (*handle)(void *arg, struct server_request *request, struct server_response *response);
 	void *arg;
 };

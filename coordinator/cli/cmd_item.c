@@ -89,32 +89,48 @@ static void print_item(const struct json *root)
 		cli_print_line("nothing came of it yet");
 }
 
-/* Model text is withheld from --json unless it is asked for (INTERFACES.md 2). */
-static void write_without_content(struct json_write *w, const struct json *root)
+/* Text that a model or a provider wrote: withheld from --json unless it is asked for (INTERFACES.md 2). */
+static bool is_content(struct str key)
 {
-	static const char *const parts[] = { "schema", "run", "item", "hash" };
-	json_write_object(w);
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		json_write_key(w, parts[i]);
-		json_write_value(w, json_get(root, parts[i]));
-	}
-	json_write_key(w, "results");
-	json_write_array(w);
-	for (size_t i = 0; i < json_len(json_get(root, "results")); i++) {
+	static const char *const names[] = { "content",  "answer",    "request",     "response",
+		                             "evidence", "extracted", "explanation", "request_id" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq_c(key, names[i]))
+			return true;
+	return false;
+}
+
+static void write_without_content(struct json_write *w, const struct json *v)
+{
+	if (json_kind(v) == JSON_OBJECT) {
 		json_write_object(w);
-		for (struct json_iter it = { 0 }; json_next(json_at(json_get(root, "results"), i), &it);) {
-			static const char *const withheld[] = { "answer", "request", "response", "evidence" };
-			bool hide = false;
-			for (size_t k = 0; k < ARRAY_LEN(withheld); k++)
-				hide = hide || str_eq_c(it.key, withheld[k]);
-			if (hide)
+		for (struct json_iter it = { 0 }; json_next(v, &it);) {
+			if (is_content(it.key))
 				continue;
 			json_write_key_str(w, it.key);
-			json_write_value(w, it.value);
+			write_without_content(w, it.value);
 		}
 		json_write_object_end(w);
+	} else if (json_kind(v) == JSON_ARRAY) {
+		json_write_array(w);
+		for (size_t i = 0; i < json_len(v); i++)
+			write_without_content(w, json_at(v, i));
+		json_write_array_end(w);
+	} else {
+		json_write_value(w, v);
 	}
-	json_write_array_end(w);
+}
+
+/* The document of the server but for what is withheld; the server bounds its depth. */
+static void write_withheld(struct json_write *w, const struct json *root)
+{
+	json_write_object(w);
+	for (struct json_iter it = { 0 }; json_next(root, &it);) {
+		if (is_content(it.key))
+			continue;
+		json_write_key_str(w, it.key);
+		write_without_content(w, it.value);
+	}
 	json_write_field_bool(w, "content_withheld", true);
 	json_write_object_end(w);
 }
@@ -149,7 +165,7 @@ enum cli_exit cmd_item_show(struct cli *c)
 		struct json_write w;
 		buf_init(&out, CLI_OUTPUT_BYTES_MAX);
 		json_write_init(&w, &out, false);
-		write_without_content(&w, json_root(answer.doc));
+		write_withheld(&w, json_root(answer.doc));
 		status = cli_print_json(&out);
 	}
 	api_answer_done(&answer);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READY_MS = 180000, LOOK_MS = 100, DOWN_MS = 150000, TAIL_LINES = 12, LOG_BYTES_MAX = 8 << 20 };
+enum { READY_MS = 180000, LOOK_MS = 100, DOWN_MS = 150000, TAIL_LINES = 12, LOG_BYTES_MAX = 8 << 20, ENDS_MAX = 4 };
 
 static void pause_ms(int ms)
 {
@@ -91,6 +91,15 @@ static const char *step_of(const struct home_status *s)
 	return "workers";
 }
 
+/* A part that ended so often at the start will not come up by waiting: its log says why. */
+static const char *part_that_ends(const struct home_status *s)
+{
+	for (size_t i = 0; i < s->process_count; i++)
+		if (s->processes[i].restarts >= ENDS_MAX && strcmp(s->processes[i].state, "running") != 0)
+			return s->processes[i].name;
+	return NULL;
+}
+
 static enum cli_exit wait_ready(const struct cli *c, const struct home *h, unsigned workers)
 {
 	struct http_client *client;
@@ -100,9 +109,11 @@ static enum cli_exit wait_ready(const struct cli *c, const struct home *h, unsig
 	if (http_client_new(NULL, &client, &e) != ERR_OK)
 		return cli_fail(c, &e);
 	bool is_ready = false, stopped = false;
-	while (!is_ready && !stopped && clock_now_ms() < until) {
+	const char *ends = NULL;
+	while (!is_ready && !stopped && !ends && clock_now_ms() < until) {
 		bool up = running(h, &status);
 		is_ready = up && ready(client, &status, workers);
+		ends = up && !is_ready ? part_that_ends(&status) : NULL;
 		if (!is_ready)
 			pause_ms(LOOK_MS);
 		if (clock_now_ms() - told_ms >= 2000) {
@@ -116,6 +127,11 @@ static enum cli_exit wait_ready(const struct cli *c, const struct home *h, unsig
 		return CLI_OK;
 	if (stopped)
 		return CLI_INTERRUPTED;
+	if (ends) {
+		show_tail(h, ends);
+		return cli_fail_text(c, CLI_FAILED,
+		                     "%s ends again and again; all logs: assay logs; to stop: assay down", ends);
+	}
 	show_tail(h, "supervise");
 	show_tail(h, "postgres");
 	show_tail(h, "coordinator");
@@ -200,8 +216,15 @@ enum cli_exit cmd_down(struct cli *c)
 	if (err != ERR_OK)
 		return cli_fail(c, &e);
 	if (!running(&h, &status)) {
+		unsigned count = 0;
+		err = supervise_clean(&h, &count, &e);
 		fs_lock_release(lock);
-		cli_note(c, "nothing to stop in %s", h.root.text);
+		if (err != ERR_OK)
+			return cli_fail(c, &e);
+		if (count)
+			cli_note(c, "stopped %u processes that a killed supervise had left in %s", count, h.root.text);
+		else
+			cli_note(c, "nothing to stop in %s", h.root.text);
 		return CLI_OK;
 	}
 	cli_note(c, "stopping workers, coordinator and PostgreSQL in %s", h.root.text);

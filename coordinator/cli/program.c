@@ -270,7 +270,7 @@ const struct config_program program_assay = {
 	.name = "assay",
 	.summary = "Evaluates language models on your own tasks; every result counted once and kept.",
 	.examples = "assay up\nassay models add models.yaml\nassay run suite.yaml --model local-smol\nassay compare 81 "
-	            "90 --by stratum\n",
+		    "90 --by stratum\n",
 	.flags = global_flags,
 	.flag_count = ARRAY_LEN(global_flags),
 	.commands = commands,

@@ -73,6 +73,59 @@ static void write_status(struct supervise *s)
 		log_warn("status.json not written", log_error_text(&e));
 }
 
+/* ---- what an earlier supervise left behind when it was killed ---- */
+
+/* The server holds the data folder. True: there was one. */
+static bool end_leftover_postgres(const struct postgres *pg)
+{
+	struct process_id id;
+	struct error e;
+	if (postgres_running(pg, &id, NULL) != ERR_OK || !process_id_alive(&id))
+		return false;
+	log_warn("ending the database that an earlier supervise left", log_i64("pid", id.pid));
+	if (process_id_kill(&id, SIGINT, false, &e) != ERR_OK || process_id_wait(&id, LEFTOVER_MS, &e) == ERR_OK)
+		return true;
+	IGNORE(process_id_kill(&id, SIGQUIT, false, NULL)); /* crash recovery is what it is built for */
+	IGNORE(process_id_wait(&id, LEFTOVER_MS, NULL));    /* if it still lives, starting ours says so */
+	return true;
+}
+
+/* Children die with their parent, but for the moment between: whatever of the last status still lives is ended. */
+static unsigned end_leftovers(const struct home *h)
+{
+	struct home_status old;
+	unsigned count = 0;
+	if (home_status_read(h, &old, NULL) != ERR_OK)
+		return 0;
+	for (size_t i = 0; i < old.process_count; i++) {
+		struct home_process *p = &old.processes[i];
+		if (strcmp(p->name, "postgres") == 0 || !process_id_alive(&p->id))
+			continue;
+		log_warn("ending what an earlier supervise left", log_c("name", p->name), log_i64("pid", p->id.pid));
+		IGNORE(process_id_kill(&p->id, SIGKILL, true, NULL)); /* gone meanwhile is as good */
+		IGNORE(process_id_wait(&p->id, LEFTOVER_MS, NULL));
+		count++;
+	}
+	return count;
+}
+
+enum err_code supervise_clean(const struct home *h, unsigned *ret_count, struct error *reterr)
+{
+	struct fs_lock *lock = NULL;
+	struct postgres pg;
+	enum err_code err = fs_lock_take(home_path(h, "supervise.lock").text, &lock, reterr);
+	if (err != ERR_OK)
+		return err;
+	*ret_count = end_leftovers(h);
+	if (postgres_find(h, &pg, NULL) == ERR_OK) /* else there is no server that could run */
+		*ret_count += end_leftover_postgres(&pg);
+	struct fs_path status = home_path(h, "status.json");
+	if (fs_exists(status.text))
+		err = fs_remove(status.text, reterr);
+	fs_lock_release(lock);
+	return err;
+}
+
 /* ---- starting one child ---- */
 
 static enum err_code start_program(struct supervise *s, struct child *c, const char *program,
@@ -133,24 +186,10 @@ static enum err_code start_worker(struct supervise *s, struct child *c, struct e
 	return start_program(s, c, "assay-worker", args, reterr);
 }
 
-/* Ends the server that a killed supervise left behind: it holds the data folder. */
-static void end_leftover_postgres(struct supervise *s)
-{
-	struct process_id id;
-	struct error e;
-	if (postgres_running(&s->pg, &id, NULL) != ERR_OK || !process_id_alive(&id))
-		return;
-	log_warn("ending the database that an earlier supervise left", log_i64("pid", id.pid));
-	if (process_id_kill(&id, SIGINT, false, &e) != ERR_OK || process_id_wait(&id, LEFTOVER_MS, &e) == ERR_OK)
-		return;
-	IGNORE(process_id_kill(&id, SIGQUIT, false, NULL)); /* crash recovery is what it is built for */
-	IGNORE(process_id_wait(&id, LEFTOVER_MS, NULL));    /* if it still lives, starting ours says so */
-}
-
 static enum err_code start_postgres(struct supervise *s, struct child *c, struct error *reterr)
 {
 	struct fs_path log_path = home_path(s->home, "logs/postgres.log");
-	end_leftover_postgres(s);
+	(void)end_leftover_postgres(&s->pg);
 	s->database_ready = false;
 	enum err_code err = postgres_prepare(&s->pg, reterr);
 	return err == ERR_OK ? postgres_start(&s->pg, log_path.text, &c->process, reterr) : err;
@@ -278,22 +317,6 @@ static void stop_all(struct supervise *s)
 	}
 }
 
-/* Children die with their parent, but for the moment between: whatever of the last status still lives is ended. */
-static void end_leftovers(struct supervise *s)
-{
-	struct home_status old;
-	if (home_status_read(s->home, &old, NULL) != ERR_OK)
-		return;
-	for (size_t i = 0; i < old.process_count; i++) {
-		struct home_process *p = &old.processes[i];
-		if (strcmp(p->name, "postgres") == 0 || !process_id_alive(&p->id))
-			continue;
-		log_warn("ending what an earlier supervise left", log_c("name", p->name), log_i64("pid", p->id.pid));
-		IGNORE(process_id_kill(&p->id, SIGKILL, true, NULL)); /* gone meanwhile is as good */
-		IGNORE(process_id_wait(&p->id, LEFTOVER_MS, NULL));
-	}
-}
-
 static void add_child(struct supervise *s, enum kind kind, unsigned number, const char *name)
 {
 	struct child *c = &s->children[s->child_count++];
@@ -315,7 +338,7 @@ enum err_code supervise_run(const struct home *h, unsigned workers, const char *
 	}
 	arena_init(&s.arena, 1 << 20);
 	s.key_names[installation_key_names((const char *const *)environ, &s.arena, s.key_names, KEY_NAMES_MAX)] = NULL;
-	end_leftovers(&s);
+	(void)end_leftovers(h);
 	add_child(&s, KIND_POSTGRES, 0, "postgres");
 	add_child(&s, KIND_COORDINATOR, 0, "coordinator");
 	for (unsigned i = 1; i <= MIN_OF(workers, (unsigned)INSTALLATION_WORKERS_MAX); i++) {

@@ -13,4 +13,7 @@
 enum err_code supervise_run(const struct home *h, unsigned workers, const char *program_path, int signal_fd,
                             struct error *reterr) MUST_CHECK;
 
+/* After a supervise that was killed: ends what it left running, and nothing else. ERR_CONFLICT: one is at work. */
+enum err_code supervise_clean(const struct home *h, unsigned *ret_count, struct error *reterr) MUST_CHECK;
+
 #endif

@@ -118,7 +118,7 @@ static enum err_code no_memory(struct job *j)
 
 static enum err_code check_names(struct job *j, struct str template)
 {
-	struct str name, value;
+	struct str name = STR(""), value;
 	for (size_t at = 0; template_next_name(template, &at, &name);)
 		if (!lookup(&j->values, name, &value))
 			return error_set(j->reterr, ERR_NOT_FOUND, "no value for %.*s",
@@ -152,7 +152,8 @@ static enum err_code render(struct job *j, struct str template, struct str *ret_
 static enum err_code read_message(struct job *j, const struct json *v, const char *field, size_t i,
                                   struct prompt_message *ret_message)
 {
-	struct str role;
+	struct str role = STR("");
+	*ret_message = (struct prompt_message){ PROMPT_USER, STR("") };
 	if (!json_str(json_get(v, "role"), &role) || !json_str(json_get(v, "content"), &ret_message->content))
 		return error_set(j->reterr, ERR_INVALID, "%s[%zu] must be an object with role and content, both text",
 		                 field, i);
@@ -212,7 +213,7 @@ static enum err_code say_input(struct job *j, struct prompt *p)
 
 static enum err_code build(struct job *j, const struct json *generate, struct prompt *p)
 {
-	struct str template;
+	struct str template = STR("");
 	enum err_code err = ERR_OK;
 	if (json_str(json_get(generate, "system"), &template))
 		err = render(j, template, &p->system);

@@ -161,7 +161,7 @@ static enum err_code read_key(struct reader *r, const struct yaml *v, struct mod
 static enum err_code read_base_url(struct reader *r, const struct yaml *v, struct model_spec *m)
 {
 	struct buf endpoint;
-	struct str url;
+	struct str url = STR("");
 	const char *why;
 	enum err_code err = want_text(r, v, "base_url", &url);
 	if (err)

@@ -10,7 +10,7 @@ static void put(struct json_write *w, const char *key, const struct json *v)
 enum err_code suite_context(struct str definition, struct str model, uint64_t suite_items, struct buf *out,
                             struct error *reterr)
 {
-	struct json_doc *suite, *config, *joined;
+	struct json_doc *suite, *config, *joined = NULL;
 	enum err_code err = json_parse(definition, &suite, reterr);
 	if (err)
 		return error_wrap(reterr, err, "stored suite definition");

@@ -33,8 +33,10 @@ static enum err_code bad(struct reader *r, const char *format, ...)
 	char text[ERROR_TEXT_BYTES_MAX];
 	va_list args;
 	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args); /* a cut text is still a text */
+	int len = vsnprintf(text, sizeof(text), format, args); /* a cut text is still a text */
 	va_end(args);
+	if (len < 0)
+		text[0] = '\0';
 	return error_set(r->reterr, ERR_INVALID, "%s:%llu: %s", r->name, (unsigned long long)r->line_no, text);
 }
 

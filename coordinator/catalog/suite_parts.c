@@ -11,8 +11,10 @@ const char *suite_field(struct suite_reader *r, const char *format, ...)
 	char text[FIELD_BYTES];
 	va_list args;
 	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args); /* a cut name is still a name */
+	int len = vsnprintf(text, sizeof(text), format, args); /* a cut name is still a name */
 	va_end(args);
+	if (len < 0)
+		text[0] = '\0';
 	return arena_c_str(&r->s->arena, str_from(text));
 }
 

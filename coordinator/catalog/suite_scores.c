@@ -58,12 +58,12 @@ static const char *const absent_types[] = { "choice_logprob", "f1",         "ble
 	                                    "levenshtein",    "json_equal", "json_schema", "tool_calls", "code",
 	                                    "judge",          "pairwise",   "command",     NULL };
 
-static const struct type *find_type(struct str name)
+static const struct type *find_type(struct str name) /* one of type_names */
 {
-	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		if (str_eq_c(name, types[i].name))
-			return &types[i];
-	return NULL;
+	size_t i = 0;
+	while (i + 1 < ARRAY_LEN(types) && !str_eq_c(name, types[i].name))
+		i++;
+	return &types[i];
 }
 
 static enum err_code read_type(struct suite_reader *r, const struct yaml *v, const char *field,
@@ -328,7 +328,7 @@ static enum err_code note_rules(struct suite_reader *r, const struct yaml *v, co
 static enum err_code read_score(struct suite_reader *r, const struct yaml *v, size_t i)
 {
 	const char *field, *inner;
-	const struct type *type = NULL;
+	const struct type *type = &types[0];
 	field = suite_field(r, "scores[%zu]", i);
 	enum err_code err = yaml_want_map(r->doc, v, field, r->reterr);
 	if (!err)

@@ -201,9 +201,11 @@ static void hashes_never_change(void **state)
 	char hex[HASH_HEX_BYTES + 1];
 	struct suite *s = read_suite(FULL, full_files, 3, 0);
 	hash_hex(s->items[1].hash, hex);
-	assert_string_equal(hex, "4ee73fff743c2d1837d7c9a5fdf17d0164ee92f1264d5ad05787bb000978fa9f"); /* of
-	                                                                                                 {"target":"no","vars":{"question":"R"}},
-	                                                                                                 for ever */
+	assert_string_equal(
+		hex,
+		"4ee73fff743c2d1837d7c9a5fdf17d0164ee92f1264d5ad05787bb000978fa9f"); /* of
+	                                                                                {"target":"no","vars":{"question":"R"}},
+	                                                                                for ever */
 	hash_hex(s->hash, hex);
 	assert_string_equal(hex, "c869cc680113c0ecac728d47ed8ae21cbdb4cd59fe30389bed4ec2c18a8d42f6");
 	suite_free(s);

@@ -13,15 +13,21 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+PRINTF_LIKE(2, 0)
+static void format_path(struct fs_path *path, const char *format, va_list args)
+{
+	int len = vsnprintf(path->text, sizeof(path->text), format, args);
+	if (len < 0 || (size_t)len >= sizeof(path->text))
+		path->text[0] = '\0';
+}
+
 struct fs_path fs_path(const char *format, ...)
 {
 	struct fs_path path;
 	va_list args;
 	va_start(args, format);
-	int len = vsnprintf(path.text, sizeof(path.text), format, args);
+	format_path(&path, format, args);
 	va_end(args);
-	if (len < 0 || (size_t)len >= sizeof(path.text))
-		path.text[0] = '\0';
 	return path;
 }
 

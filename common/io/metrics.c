@@ -92,7 +92,8 @@ static struct metrics_series *series_new(const struct metrics_family *f, const s
 	for (size_t i = 0; i < f->label_count; i++) {
 		struct str value = label_values ? label_values[i] : STR("other");
 		s->label_values[i] = mem_new(value.len + 1, 1);
-		memcpy(s->label_values[i], value.data, value.len);
+		if (value.len)
+			memcpy(s->label_values[i], value.data, value.len);
 	}
 	if (f->spec.kind == METRICS_HISTOGRAM)
 		s->bucket = mem_new(f->spec.bound_count + 1, sizeof(*s->bucket));
@@ -147,7 +148,8 @@ struct metrics_series *metrics_one(struct metrics *m, const struct metrics_spec 
 {
 	struct metrics_family *f = metrics_family(m, spec);
 	check_msg(f->label_count == 0, "%s has labels", spec->name);
-	return metrics_series(f, NULL);
+	static const struct str no_labels[1];
+	return metrics_series(f, no_labels);
 }
 
 void metrics_add(struct metrics_series *s, uint64_t n)

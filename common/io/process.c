@@ -144,11 +144,21 @@ static char **make_env(const struct process_spec *s)
 	return env;
 }
 
+static enum err_code make_pipe(int *ret_read, int *ret_write, struct error *reterr)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return error_set(reterr, ERR_IO, "cannot make a pipe: %s", strerror(errno));
+	*ret_read = ends[0];
+	*ret_write = ends[1];
+	return ERR_OK;
+}
+
 /* What the child writes to; *ret_ours is our end of a pipe, or -1. */
 static enum err_code open_output(enum process_output to, const char *path, int *ret_theirs, int *ret_ours,
                                  struct error *reterr)
 {
-	int ends[2];
+	enum err_code err;
 	*ret_theirs = *ret_ours = -1;
 	switch (to) {
 	case PROCESS_OUTPUT_INHERIT:
@@ -161,13 +171,10 @@ static enum err_code open_output(enum process_output to, const char *path, int *
 		*ret_theirs = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 		break;
 	case PROCESS_OUTPUT_PIPE:
-		if (pipe2(ends, O_CLOEXEC) != 0)
-			break;
-		*ret_ours = ends[0];
-		*ret_theirs = ends[1];
-		if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0)
-			return error_set(reterr, ERR_IO, "cannot make a pipe: %s", strerror(errno));
-		return ERR_OK;
+		err = make_pipe(ret_ours, ret_theirs, reterr);
+		if (err == ERR_OK && fcntl(*ret_ours, F_SETFL, O_NONBLOCK) != 0)
+			err = error_set(reterr, ERR_IO, "cannot make a pipe: %s", strerror(errno));
+		return err;
 	}
 	if (*ret_theirs >= 0)
 		return ERR_OK;
@@ -224,10 +231,12 @@ enum err_code process_start_with_input(const struct process_spec *spec, int in_f
                                        struct error *reterr)
 {
 	struct fs_path program;
-	int report[2] = { -1, -1 };
+	int report_ours = -1;
 	struct process *p = mem_new(1, sizeof(*p));
 	*p = (struct process){ .pidfd = -1, .out_fd = -1, .err_fd = -1 };
-	struct launch l = { .spec = spec, .in_fd = in_fd, .out_fd = -1, .err_fd = -1, .parent = getpid() };
+	struct launch l = {
+		.spec = spec, .in_fd = in_fd, .out_fd = -1, .err_fd = -1, .report_fd = -1, .parent = getpid()
+	};
 	enum err_code err = ERR_OK;
 	if (!process_find(spec->argv[0], &program))
 		err = error_set(reterr, ERR_NOT_FOUND, "cannot start '%s': there is no such program", spec->argv[0]);
@@ -235,18 +244,16 @@ enum err_code process_start_with_input(const struct process_spec *spec, int in_f
 		err = open_output(spec->stdout_to, spec->stdout_path, &l.out_fd, &p->out_fd, reterr);
 	if (err == ERR_OK)
 		err = open_output(spec->stderr_to, spec->stderr_path, &l.err_fd, &p->err_fd, reterr);
-	if (err == ERR_OK && pipe2(report, O_CLOEXEC) != 0)
-		err = error_set(reterr, ERR_IO, "cannot make a pipe: %s", strerror(errno));
+	if (err == ERR_OK)
+		err = make_pipe(&report_ours, &l.report_fd, reterr);
 	if (err == ERR_OK) {
-		l.report_fd = report[1];
 		l.program = program.text;
 		l.env = make_env(spec);
-		err = fork_child(&l, report[0], p, reterr);
-		report[1] = l.report_fd;
+		err = fork_child(&l, report_ours, p, reterr);
 		mem_free(l.env);
 	}
-	close_if_open(&report[0]);
-	close_if_open(&report[1]);
+	close_if_open(&report_ours);
+	close_if_open(&l.report_fd);
 	close_if_open(&l.out_fd);
 	close_if_open(&l.err_fd);
 	if (err == ERR_OK) {

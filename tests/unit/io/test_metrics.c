@@ -72,7 +72,7 @@ static void labels_are_escaped_and_their_number_is_bounded(void **state)
 	                                                                     .help = "E.",
 	                                                                     .labels = { "class", "route" },
 	                                                                     .series_max = 2 });
-	const struct str odd[] = { STR("a\"b\\c\nd"), STR("r") }, plain[] = { STR("x"), STR("r") };
+	const struct str odd[] = { STR("a\"b\\c\nd"), { NULL, 0 } }, plain[] = { STR("x"), STR("r") };
 	metrics_add(metrics_series(f, odd), 1);
 	metrics_add(metrics_series(f, plain), 2);
 	assert_ptr_equal(metrics_series(f, plain), metrics_series(f, plain));
@@ -84,7 +84,7 @@ static void labels_are_escaped_and_their_number_is_bounded(void **state)
 	}
 	expect_text(m, "# HELP e_total E.\n"
 	               "# TYPE e_total counter\n"
-	               "e_total{class=\"a\\\"b\\\\c\\nd\",route=\"r\"} 1\n"
+	               "e_total{class=\"a\\\"b\\\\c\\nd\",route=\"\"} 1\n"
 	               "e_total{class=\"x\",route=\"r\"} 2\n"
 	               "e_total{class=\"other\",route=\"other\"} 1000\n");
 	metrics_free(m);

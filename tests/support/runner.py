@@ -88,6 +88,7 @@ def read_unittest(name, code, out):
 
 def read_lines(name, code, out):
     count = Count()
+    print("\n".join("   " + line for line in out.splitlines() if line.startswith('{"bench"')), end="\n" if '{"bench"' in out else "")
     count.passed = len(re.findall(r"^ok ", out, re.M))
     count.failed = [f"{name}: {t}" for t in re.findall(r"^not ok (.*)$", out, re.M)]
     count.skipped = [f"{name}:{t}" for t in re.findall(r"^skip (\S+)", out, re.M)]

@@ -215,11 +215,14 @@ SPOILED(attempt_without_class,  results,  g.record.kind = ASSAY__WIRE__RECORD_KI
 SPOILED(status_too_great,       results,  g.record.http_status = UINT32_MAX)
 SPOILED(cost_too_great,         results,  g.record.has_cost_case = ASSAY__WIRE__RECORD__HAS_COST_COST_NANOUSD;
                                           g.record.cost_nanousd = UINT64_MAX)
-SPOILED(wait_too_long,          results,  g.record.has_retry_after_case = ASSAY__WIRE__RECORD__HAS_RETRY_AFTER_RETRY_AFTER_MS;
+SPOILED(wait_too_long,          results,
+        g.record.has_retry_after_case = ASSAY__WIRE__RECORD__HAS_RETRY_AFTER_RETRY_AFTER_MS;
                                           g.record.retry_after_ms = UINT64_MAX)
 SPOILED(at_before_1970,         results,  g.record.at_ms = -1)
-SPOILED(score_nan,              results,  g.score.has_value_case = ASSAY__WIRE__SCORE__HAS_VALUE_VALUE; g.score.value = NAN)
-SPOILED(score_infinite,         results,  g.score.has_value_case = ASSAY__WIRE__SCORE__HAS_VALUE_VALUE; g.score.value = INFINITY)
+SPOILED(score_nan,              results,  g.score.has_value_case = ASSAY__WIRE__SCORE__HAS_VALUE_VALUE;
+                                          g.score.value = NAN)
+SPOILED(score_infinite,         results,  g.score.has_value_case = ASSAY__WIRE__SCORE__HAS_VALUE_VALUE;
+                                          g.score.value = INFINITY)
 SPOILED(model_not_utf8,         results,  g.record.returned_model = (char *)(uintptr_t)"m\xC3")
 SPOILED(release_cause_0,        released, g.released.cause = ASSAY__WIRE__RELEASE_CAUSE__RELEASE_CAUSE_NONE)
 SPOILED(release_cause_6,        released, g.released.cause = (Assay__Wire__ReleaseCause)6)

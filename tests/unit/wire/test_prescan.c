@@ -21,8 +21,8 @@ static struct str from_hex(struct buf *out, const char *hex)
 }
 
 // clang-format off
-/* Field numbers: Frame: version 1, number 2, session 3, hello 10 (tag 52), grant 27 (da 01), drain 28 (e2 01), commit 24
- * (c2 01). Tags: number << 3 | type; 0 varint, 1 eight bytes, 2 length, 3 and 4 groups, 5 four bytes. */
+/* Field numbers: Frame: version 1, number 2, session 3, hello 10 (tag 52), grant 27 (da 01), drain 28 (e2 01), commit
+ * 24 (c2 01). Tags: number << 3 | type; 0 varint, 1 eight bytes, 2 length, 3 and 4 groups, 5 four bytes. */
 static const struct {
 	const char *title, *hex;
 	enum err_code code;

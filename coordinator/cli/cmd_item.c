@@ -195,7 +195,7 @@ enum cli_exit cmd_compare(struct cli *c)
 	                            : api_get_text(a, &answer, &e, "/api/v1/compare?%s", query);
 	buf_done(&by);
 	api_close(a);
-	if (err == ERR_INVALID) /* two runs that share nothing: a refusal with its reason, not wrong usage */
+	if (err == ERR_CONFLICT) /* two runs that share nothing: a refusal with its reason, not wrong usage */
 		return cli_fail_text(c, CLI_NOTHING, "%s", e.text);
 	if (err != ERR_OK)
 		return cli_fail(c, &e);

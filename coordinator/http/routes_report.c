@@ -165,13 +165,16 @@ static void answer_report(struct context *c, struct side *base, struct side *can
 			r.not_compared = arena_str(c->arena, str_from(e.text));
 			err = ERR_OK;
 		} else if (err == ERR_NOT_FOUND) {
-			err = error_set(&e, ERR_INVALID, "run %llu (%.*s) and run %llu (%.*s) cannot be compared: %s",
+			err = error_set(&e, ERR_CONFLICT, "run %llu (%.*s) and run %llu (%.*s) cannot be compared: %s",
 			                (unsigned long long)base->report.id, STR_ARG(base->report.suite),
 			                (unsigned long long)cand->report.id, STR_ARG(cand->report.suite),
 			                arena_str(c->arena, str_from(e.text)).data);
 		}
 	}
 	fill_report(c, cand, &r);
+	size_t dimension;
+	if (err == ERR_OK && r.by.len && !samples_find_dimension(&cand->rs.samples, r.by, &dimension))
+		err = error_set(&e, ERR_INVALID, "there is no dimension '%.*s'; there are task and stratum", STR_ARG(r.by));
 	if (base)
 		r.base = &base->report;
 	if (compared)

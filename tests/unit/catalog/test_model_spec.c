@@ -28,7 +28,7 @@ static void a_model_says_what_its_route_and_lease_need(void **state)
 	                         "    key: m\n"
 	                         "    timeout_s: 30\n"
 	                         "    limits: {requests_per_min: 4000, tokens_per_min: 400000, concurrency: 64}\n"
-	                         "    price_per_mtok: {input: 3.00, output: 15.00, cached: 0.3}\n"),
+	                         "    price_per_mtok: {input: 2.01, output: 15.00, cached: 0.3}\n"),
 			"m.yaml", &arena, &m, &count, &error),
 		&error);
 	assert_int_equal(count, 2);
@@ -50,7 +50,7 @@ static void a_model_says_what_its_route_and_lease_need(void **state)
 	assert_int_equal(m[1].concurrency, 64);
 	assert_int_equal(m[1].requests_per_min, 4000);
 	assert_int_equal(m[1].tokens_per_min, 400000);
-	assert_int_equal(m[1].price_in_nanousd_per_mtok, 3000000000);
+	assert_int_equal(m[1].price_in_nanousd_per_mtok, 2010000000);
 	assert_int_equal(m[1].price_cached_nanousd_per_mtok, 300000000);
 	assert_int_equal(m[1].price_out_nanousd_per_mtok, 15000000000);
 	assert_non_null(strstr(m[1].config.data, "\"timeout_s\":30"));
@@ -162,8 +162,15 @@ static void what_looks_like_a_key_is_never_repeated(void **state)
 static void aliases_that_people_use_are_no_secrets(void **state)
 {
 	(void)state;
-	static const char *const aliases[] = { "m",  "openai", "openai-prod",         "team.a_key",
-		                               "x2", "sk-a",   "anthropic-eu-west-1", "azure_gpt4_2025" };
+	static const char *const aliases[] = { "m",
+		                               "openai",
+		                               "openai-prod",
+		                               "team.a_key",
+		                               "x2",
+		                               "sk-a",
+		                               "anthropic-eu-west-1",
+		                               "azure_gpt4_2025",
+		                               "openaiproductionkeyalias" };
 	for (size_t i = 0; i < ARRAY_LEN(aliases); i++) {
 		struct arena arena;
 		struct buf yaml;

@@ -144,6 +144,8 @@ static const struct {
 	{ "nothing to choose from", HEAD "scores: [{type: choice}]\n", ITEM, "i.jsonl:1: choices are missing, and scorer 'choice' needs them" },
 	{ "a target that is no choice", HEAD "scores: [{type: choice}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"z\",\"choices\":[\"x\",\"y\"]}\n", "i.jsonl:1: target 'z' is none of the 2 choices, by text or by letter" },
 	{ "a letter past the choices", HEAD "scores: [{type: choice, choices: 8}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"I\"}\n", "i.jsonl:1: target 'I' is none of the 8 choices, by text or by letter" },
+	{ "a letter where there are too many", HEAD "scores: [{type: choice, choices: 27}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1: target 'A' is none of the 27 choices" },
+	{ "a stratum with a line break", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"metadata\":{\"stratum\":\"a\\nb\"}}\n", "~i.jsonl:1: metadata.stratum must have 1 to 200 bytes and no control" },
 	{ "a letter without letters", HEAD "scores: [{type: choice, letters: false}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":[\"x\",\"B\"],\"choices\":[\"x\",\"y\"]}\n", "i.jsonl:1: target[1] 'B' is none of the 2 choices" },
 };
 // clang-format on
@@ -254,6 +256,26 @@ static void a_line_of_100_mb_ends_at_16_mib(void **state)
 	assert_true(endless.given <= (16 << 20) + sizeof(endless.chunk));
 }
 
+static void a_line_too_long_inside_one_chunk_is_refused_too(void **state)
+{
+	(void)state;
+	struct buf text;
+	buf_init(&text, 32 << 20);
+	assert_true(buf_append_c(&text, ITEM));
+	assert_true(buf_reserve(&text, (16 << 20) + 2));
+	memset(text.data + text.len, ' ', (16 << 20) + 1);
+	text.len += (16 << 20) + 1;
+	assert_true(buf_append_c(&text, "\n"));
+	const struct file file = { "i.jsonl", buf_str(&text) };
+	struct files files = { .list = &file, .count = 1 };
+	struct suite_source source = { files_read, &files, 0 };
+	struct error error;
+	struct suite *suite;
+	assert_int_equal(suite_read(STR(GOOD), "s.yaml", &source, &suite, &error), ERR_LIMIT);
+	assert_string_equal(error.text, "i.jsonl:2: the line is over 16 MiB");
+	buf_done(&text);
+}
+
 static enum err_code read_broken(void *arg, struct str name, suite_sink *sink, void *sink_arg, struct error *reterr)
 {
 	(void)arg;
@@ -283,6 +305,7 @@ int main(void)
 		cmocka_unit_test(more_items_than_allowed_are_refused),
 		cmocka_unit_test(a_stratum_of_its_own_for_every_item_is_refused),
 		cmocka_unit_test(a_line_of_100_mb_ends_at_16_mib),
+		cmocka_unit_test(a_line_too_long_inside_one_chunk_is_refused_too),
 		cmocka_unit_test(what_the_source_says_is_handed_through),
 	};
 	return cmocka_run_group_tests_name("suite errors", tests, NULL, NULL);

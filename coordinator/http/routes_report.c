@@ -174,7 +174,8 @@ static void answer_report(struct context *c, struct side *base, struct side *can
 	fill_report(c, cand, &r);
 	size_t dimension;
 	if (err == ERR_OK && r.by.len && !samples_find_dimension(&cand->rs.samples, r.by, &dimension))
-		err = error_set(&e, ERR_INVALID, "there is no dimension '%.*s'; there are task and stratum", STR_ARG(r.by));
+		err = error_set(&e, ERR_INVALID, "there is no dimension '%.*s'; there are task and stratum",
+		                STR_ARG(r.by));
 	if (base)
 		r.base = &base->report;
 	if (compared)

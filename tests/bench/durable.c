@@ -180,9 +180,9 @@ static enum err_code write_floor(struct durable *d, uint64_t run_id, double *ret
 {
 	static const struct pg_statement insert = {
 		"floor", "INSERT INTO assay.result_p0 (run_id, ask_id, item_no, epoch, retry_no, team_id, score, cost, "
-		         "at, flags,"
+			 "at, flags,"
 			 " tokens_in, tokens_cached, tokens_out, tokens_reasoning, latency_ms, first_byte_ms, outcome, "
-		         "error_class)"
+			 "error_class)"
 			 " SELECT $1::int8, ask_id, item_no, epoch, 0, 1, score, cost, now(), 0, n, n, n, n, n, n, 1, 0"
 			 " FROM unnest($2::int8[], $3::int4[], $4::int4[], $5::float8[], $6::int8[], $7::int4[])"
 			 " AS u (ask_id, item_no, epoch, score, cost, n)"

@@ -176,6 +176,8 @@ def main():
         started = time.monotonic()
         # What measures or kills real processes runs alone.
         count = run_jobs(group_jobs(group, long), 1 if group in ("bench", "integration", "lint", "fuzz") else JOBS)
+        if count.passed + len(count.failed) + len(count.skipped) == 0:
+            count.failed.append(f"{group}: ran no test")
         total.add(count)
         print(f"== {group}: {count.passed} passed, {len(count.failed)} failed, {len(count.skipped)} skipped, "
               f"{time.monotonic() - started:.0f} s", flush=True)

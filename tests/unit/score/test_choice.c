@@ -98,6 +98,9 @@ static void letters_are_read_where_they_can_only_be_labels(void **state)
 		{ "Rather than (A), (C).", "C" },
 		{ "The answer is A. Wait, no: the answer is B.", "B" },
 		{ "It is option b.", "B" },
+		{ "Here **C** beats B", "C" },
+		{ "Here `C` beats B", "C" },
+		{ "Here 'C' beats B", "C" },
 		{ "C may be close, but B is correct.", "B" },
 		{ "B) The Thames is there; C has the Hudson.", "B" },
 		{ "B. The Thames is there; C has the Hudson.", "B" },
@@ -225,6 +228,8 @@ static void two_choices_are_ambiguous(void **state)
 		{ "B is correct. C is correct.", "B?C" },
 		{ "Some may choose (A), others may choose (B).", "A?B" },
 		{ "Vitamin C is found in Paris", "A?C" },
+		{ "Nearly all people who live in that country would choose (A), many others here (B).", "A?B" },
+		{ "Let us see.\nA) London\nas was said", "A?B" },
 	};
 	struct choice_list list;
 	assert_true(choice_list_init(&list, capitals, ARRAY_LEN(capitals), true));

@@ -96,11 +96,12 @@ static void every_model_that_is_let_through_is_understood(void **state)
 		"{name: m, provider: openai, base_url: 'http://127.0.0.1:8080/v1/'}",
 		"{name: m, provider: openai_completions, base_url: 'https://[::1]:8080', key: k, model: M}",
 		"{name: 'qwen2.5:7b', provider: openai, host: {command: x}, params: {stream: true, max_tokens: null}}",
-		"{name: m, provider: openai, host: {command: x}, params: {temperature: 0.5, top_p: 1, seed: 7, stop: "
-		"[a, no], "
-		"max_tokens: 9, max_tokens_field: max_tokens, top_k: 40, logit_bias: {a: 1}}}",
-		"{name: m, provider: openai, host: {command: x}, timeout_s: 5, limits: {concurrency: 3}, "
-		"price_per_mtok: {input: 1}}",
+		"{name: m, provider: openai, host: {command: x}, params: {top_p: 1, seed: 7, stop: [a, no]}}",
+		"{name: m, provider: openai, host: {command: x}, params: {max_tokens: 9, temperature: 0.5}}",
+		"{name: m, provider: openai, host: {command: x}, params: {max_tokens_field: max_tokens}}",
+		"{name: m, provider: openai, host: {command: x}, params: {top_k: 40, logit_bias: {a: 1}}}",
+		"{name: m, provider: openai, host: {command: x}, timeout_s: 5, limits: {concurrency: 3}}",
+		"{name: m, provider: openai, host: {command: x}, price_per_mtok: {input: 1}}",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(models); i++) {
 		char yaml[500];

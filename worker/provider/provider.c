@@ -52,7 +52,7 @@ enum err_code provider_request_build(const struct provider_model *m, const struc
                                      struct buf *ret_body, struct error *reterr)
 {
 	const struct provider_api *api = find_api(m);
-	struct provider_url u;
+	struct provider_url u = { 0 };
 	if (prompt->message_count == 0)
 		return error_set(reterr, ERR_INVALID, "the prompt has no message");
 	struct str base = base_url.len ? base_url : m->base_url;

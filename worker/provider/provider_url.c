@@ -105,7 +105,7 @@ enum err_code provider_url_parse(struct str text, struct provider_url *ret_url, 
 enum err_code provider_url_join(struct str base, struct str version, struct str endpoint, struct buf *out,
                                 struct error *reterr)
 {
-	struct provider_url u;
+	struct provider_url u = { 0 };
 	enum err_code err = provider_url_parse(base, &u, reterr);
 	if (err)
 		return err;

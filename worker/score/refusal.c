@@ -115,7 +115,7 @@ bool refusal_opens(struct str text)
 		"apologies", "i apologize", "i apologise",      "unfortunately",  "i'm afraid",    "i am afraid",
 		"i regret",  "my purpose",  "i appreciate",     "i understand",   "thank you for", NULL
 	};
-	char opening[OPENING_BYTES + 1];
+	char opening[OPENING_BYTES + 1] = "";
 	(void)lower_opening(text, opening); /* the length is in the NUL */
 	if (declines(opening))
 		return true;

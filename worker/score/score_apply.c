@@ -37,12 +37,15 @@ static struct str keep(struct work *w, struct str s)
 PRINTF_LIKE(2, 3)
 static void explain(struct work *w, const char *format, ...)
 {
-	char line[ERROR_TEXT_BYTES_MAX + 100], shown[SCORE_EXPLANATION_BYTES_MAX + 1];
+	char shown[SCORE_EXPLANATION_BYTES_MAX + 1];
+	struct buf line;
 	va_list args;
+	buf_init(&line, ERROR_TEXT_BYTES_MAX * 2);
 	va_start(args, format);
-	(void)vsnprintf(line, sizeof(line), format, args); /* a longer one is cut here or below */
+	(void)buf_vprintf(&line, format, args); /* without memory it is empty, and the value stands without its words */
 	va_end(args);
-	w->score->explanation = keep(w, str_from(unicode_excerpt(str_from(line), shown, sizeof(shown))));
+	w->score->explanation = keep(w, str_from(unicode_excerpt(buf_str(&line), shown, sizeof(shown))));
+	buf_done(&line);
 }
 
 /* As much as fits, cut at a whole character. */

@@ -94,17 +94,17 @@ static void a_post_sends_its_body_once_and_no_header_that_nobody_asked_for(void 
 	struct fixture *f = *state;
 	const char *const headers[] = { "Authorization: Bearer k", "Content-Type: application/json", NULL };
 	struct http_request r = request_of(f, "/echo");
-	char body[200000];
+	static char body[1500000]; /* from a megabyte on curl would like to ask first: Expect */
 	memset(body, 'b', sizeof(body));
 	r.headers = headers;
-	r.body = str_make(body, sizeof(body));
+	r.body = str_make(body, 200000);
 	struct http_done d = ask(f, r);
 	expect_class(&d, HTTP_OK, ERR_OK, true);
 	assert_str_equal(d.body, r.body);
 	http_done_free(&d);
 	r = request_of(f, "/head");
 	r.headers = headers;
-	r.body = str_make(body, 3000);
+	r.body = str_make(body, sizeof(body));
 	d = ask(f, r);
 	assert_true(str_starts(d.body, STR("POST /head HTTP/1.1\r\n")));
 	assert_true(str_find(d.body, STR("Authorization: Bearer k\r\n")) > 0);

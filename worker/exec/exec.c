@@ -87,6 +87,11 @@ uint64_t exec_ask_id(const struct exec *e)
 	return e->ask_id;
 }
 
+uint32_t exec_attempt_count(const struct exec *e)
+{
+	return e->attempt_count;
+}
+
 const char *exec_state_name(enum exec_state state)
 {
 	static const char *const names[] = { "ready", "asking", "answered", "scoring", "leaving", "over" };

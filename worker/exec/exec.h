@@ -124,6 +124,7 @@ enum exec_state exec_state(const struct exec *e);
 const struct exec_key *exec_key(const struct exec *e);
 struct exec_run *exec_run_of(const struct exec *e);
 uint64_t exec_ask_id(const struct exec *e); /* of the latest ask; 0 before the first */
+uint32_t exec_attempt_count(const struct exec *e);
 const char *exec_state_name(enum exec_state state);
 
 #endif

@@ -273,6 +273,18 @@ void outbox_index_remove(struct outbox_index *x, uint64_t record_no)
 	p->load_from = 0;
 }
 
+void outbox_index_unload(struct outbox_index *x, uint64_t record_no)
+{
+	struct outbox_part *p;
+	struct outbox_slot *s = find(x, record_no, &p);
+	if (!s)
+		return;
+	count(x, p, s, -1);
+	s->loaded = false;
+	count(x, p, s, +1);
+	p->load_from = 0;
+}
+
 /* ---- commit ---- */
 
 static void commit_slot(struct outbox_index *x, struct outbox_part *p, struct outbox_slot *s, uint64_t now_ms)

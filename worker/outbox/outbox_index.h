@@ -82,6 +82,8 @@ uint64_t outbox_index_number(struct outbox_index *x); /* of the next record */
 void outbox_index_add(struct outbox_index *x, const struct record *r, uint32_t at, uint32_t len, bool loaded);
 void outbox_index_remove(struct outbox_index *x, uint64_t record_no); /* the write turned out not to last */
 
+void outbox_index_unload(struct outbox_index *x, uint64_t record_no); /* the agent does not have it after all */
+
 /* ---- commit ---- */
 
 /* Ranges come from outside: any numbers. Returns how many records are done by it. */

@@ -1,4 +1,5 @@
 /* Goal: every reply, however broken, becomes an answer or a typed error, and the right one. */
+#include "common/base/mem.h"
 #include "tests/support/cmocka_all.h"
 #include "tests/unit/provider/render.h"
 #include <stdio.h>
@@ -572,6 +573,28 @@ static void a_full_arena_is_too_large_and_not_a_crash(void **state)
 	buf_done(&body);
 }
 
+static void running_out_of_memory_anywhere_is_a_class_and_leaks_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct provider_model m = render_model("openai");
+	static const char *const bodies[] = { CHOICE(SAID("<think>a</think>b \\ud800") "," FINISH("stop")),
+		                              DELTA("\"content\":\"a\"") LAST("stop") DONE, SLOW };
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		struct provider_reply reply = { .status = i == 2 ? 429 : 200, .body = str_from(bodies[i]) };
+		unsigned answered = 0;
+		for (uint64_t nth = 1; nth < 100; nth++) {
+			struct provider_answer a;
+			arena_reset(&f->arena);
+			mem_fail_at(nth);
+			provider_response_read(&m, &reply, &f->arena, &a);
+			mem_fail_at(0);
+			assert_int_equal(a.answered, a.error_class == CLASS_NONE);
+			answered += a.answered;
+		}
+		assert_in_range(answered, i == 2 ? 0 : 1, i == 2 ? 0 : 98);
+	}
+}
+
 int main(void)
 {
 	json_start();
@@ -590,6 +613,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(repairs_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(words_and_errors_are_bounded_and_printable, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_arena_is_too_large_and_not_a_crash, setup, teardown),
+		cmocka_unit_test_setup_teardown(running_out_of_memory_anywhere_is_a_class_and_leaks_nothing, setup,
+		                                teardown),
 	};
 	return cmocka_run_group_tests_name("provider response", tests, NULL, NULL);
 }

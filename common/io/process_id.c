@@ -86,7 +86,7 @@ static enum err_code open_id(const struct process_id *id, int *ret_fd, struct er
 
 enum err_code process_id_kill(const struct process_id *id, int signal_number, bool group, struct error *reterr)
 {
-	int fd;
+	int fd = -1;
 	enum err_code err = open_id(id, &fd, reterr);
 	if (err != ERR_OK)
 		return err;
@@ -101,7 +101,7 @@ enum err_code process_id_kill(const struct process_id *id, int signal_number, bo
 
 enum err_code process_id_wait(const struct process_id *id, int timeout_ms, struct error *reterr)
 {
-	int fd;
+	int fd = -1;
 	enum err_code err = open_id(id, &fd, reterr);
 	if (err != ERR_OK)
 		return err == ERR_NOT_FOUND ? ERR_OK : err;

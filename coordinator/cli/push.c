@@ -42,11 +42,20 @@ static enum err_code read_chunks(void *arg, struct str name, suite_sink *sink, v
 	return err;
 }
 
+/* A file that is too large, not there or not ours to read is a wrong file, whichever way. */
+static enum err_code as_invalid(enum err_code err, struct error *reterr)
+{
+	if (err != ERR_LIMIT && err != ERR_NOT_FOUND && err != ERR_DENIED)
+		return err;
+	if (reterr)
+		reterr->code = ERR_INVALID;
+	return ERR_INVALID;
+}
+
 static enum err_code read_yaml(const char *path, struct buf *out, struct error *reterr)
 {
 	buf_init(out, SUITE_YAML_BYTES_MAX);
-	enum err_code err = fs_read(path, out, reterr);
-	return err == ERR_NOT_FOUND ? ERR_INVALID : err;
+	return as_invalid(fs_read(path, out, reterr), reterr);
 }
 
 enum err_code push_read(const char *path, struct suite **ret_suite, struct error *reterr)
@@ -58,7 +67,7 @@ enum err_code push_read(const char *path, struct suite **ret_suite, struct error
 	if (err == ERR_OK)
 		err = suite_read(buf_str(&yaml), path, &source, ret_suite, reterr);
 	buf_done(&yaml);
-	return err == ERR_LIMIT || err == ERR_NOT_FOUND || err == ERR_DENIED ? ERR_INVALID : err;
+	return as_invalid(err, reterr);
 }
 
 static enum err_code to_buf(void *arg, struct str chunk, struct error *reterr)

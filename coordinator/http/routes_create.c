@@ -125,6 +125,8 @@ static enum err_code read_wish(struct context *c, struct wish *w, struct error *
 	int64_t suite_epochs = 1;
 	struct json_doc *definition = NULL;
 	enum err_code err = json_parse(c->request->body, &w->doc, reterr);
+	if (err == ERR_LIMIT) /* too deep, not too large */
+		err = reterr->code = ERR_INVALID;
 	const struct json *root = err == ERR_OK ? json_root(w->doc) : NULL;
 	if (err == ERR_OK)
 		err = check_keys(root, reterr);

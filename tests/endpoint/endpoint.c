@@ -1,11 +1,12 @@
 /* tests/endpoint - an OpenAI-compatible endpoint for the tests: answers by script.h and counts every prompt.
  *
  *   endpoint [--port N] [--latency-ms M] [--sigma S] [--error-share P] [--rate-limit-share P] [--retry-after-ms N]
- *            [--seed N]
+ *            [--seed N] [--want-key K]
  *
  * Prints "listening PORT" and serves until SIGTERM. GET /stats counts: asked (requests), paid (answers that a provider
  * charges for, counted when the request has arrived), prompts (distinct bodies paid for), twice (paid beyond the first
- * of each body), failed, rate_limited. GET /health answers ok; POST /reset forgets. One thread, epoll, keep-alive. */
+ * of each body), failed, rate_limited, denied (not `Bearer K`), in_flight (answers that wait for their time now). GET
+ * /health answers ok; POST /reset forgets. One thread, epoll, keep-alive. */
 #include "common/base/check.h"
 #include "common/base/heap.h"
 #include "common/base/mem.h"
@@ -35,11 +36,12 @@ struct connection {
 };
 
 struct counts {
-	uint64_t asked, paid, prompts, twice, failed, rate_limited;
+	uint64_t asked, paid, prompts, twice, failed, rate_limited, denied;
 };
 
 struct endpoint {
 	struct script script;
+	const char *want_key; /* NULL: no key is asked for */
 	int epoll_fd, listen_fd;
 	struct map connections; /* id -> struct connection * */
 	struct heap due;        /* id by us */
@@ -115,16 +117,36 @@ static void answer_plain(struct connection *c, const char *type, const char *tex
 	                 strlen(text), text);
 }
 
+static unsigned long long in_flight(const struct endpoint *e)
+{
+	unsigned long long count = 0;
+	size_t at = 0;
+	for (struct connection **c; (c = map_next_u64(&e->connections, &at, NULL)) != NULL;)
+		count += (*c)->busy;
+	return count;
+}
+
 static void answer_stats(struct endpoint *e, struct connection *c)
 {
-	char text[300];
+	char text[400];
 	(void)snprintf(text, sizeof(text),
 	               "{\"asked\":%llu,\"paid\":%llu,\"prompts\":%llu,\"twice\":%llu,\"failed\":%llu,\"rate_limited\":"
-	               "%llu}\n",
+	               "%llu,\"denied\":%llu,\"in_flight\":%llu}\n",
 	               (unsigned long long)e->counts.asked, (unsigned long long)e->counts.paid,
 	               (unsigned long long)e->counts.prompts, (unsigned long long)e->counts.twice,
-	               (unsigned long long)e->counts.failed, (unsigned long long)e->counts.rate_limited);
+	               (unsigned long long)e->counts.failed, (unsigned long long)e->counts.rate_limited,
+	               (unsigned long long)e->counts.denied, in_flight(e));
 	answer_plain(c, "application/json", text);
+}
+
+static void answer_denied(struct endpoint *e, struct connection *c)
+{
+	static const char body[] = "{\"error\":{\"message\":\"Incorrect API key\",\"code\":\"invalid_api_key\"}}";
+	e->counts.asked++;
+	e->counts.denied++;
+	(void)buf_printf(&c->out,
+	                 "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+	                 sizeof(body) - 1, body);
 }
 
 static uint64_t hash_body(struct str body)
@@ -169,24 +191,40 @@ static bool answer_model(struct endpoint *e, struct connection *c, struct str pa
 }
 
 struct request {
-	struct str method, path, body;
+	struct str method, path, body, authorization;
 	size_t bytes;
 };
 
-static bool content_length(struct str head, size_t *ret_len)
+/* The value of a header line; empty when it is another one. */
+static struct str header_value(struct str line, const char *name)
 {
-	*ret_len = 0;
+	size_t len = strlen(name);
+	if (line.len <= len || line.data[len] != ':' || strncasecmp(line.data, name, len) != 0)
+		return (struct str){ 0 };
+	return str_trim(str_slice(line, len + 1, line.len));
+}
+
+static bool read_headers(struct str head, struct request *r, size_t *ret_body_len)
+{
+	*ret_body_len = 0;
 	struct str line;
 	while (str_split(&head, '\n', &line)) {
-		static const char name[] = "content-length:";
-		if (line.len < sizeof(name) || strncasecmp(line.data, name, sizeof(name) - 1) != 0)
-			continue;
 		uint64_t n;
-		if (!str_to_u64(str_trim(str_slice(line, sizeof(name) - 1, line.len)), &n) || n > REQUEST_BYTES_MAX)
+		struct str length = header_value(line, "content-length"), key = header_value(line, "authorization");
+		if (length.len && (!str_to_u64(length, &n) || n > REQUEST_BYTES_MAX))
 			return false;
-		*ret_len = (size_t)n;
+		if (length.len)
+			*ret_body_len = (size_t)n;
+		if (key.len)
+			r->authorization = key;
 	}
 	return true;
+}
+
+static bool has_key(const struct endpoint *e, const struct request *r)
+{
+	return !e->want_key || (str_starts(r->authorization, STR("Bearer ")) &&
+	                        str_eq_c(str_slice(r->authorization, 7, r->authorization.len), e->want_key));
 }
 
 /* 1: a whole request; 0: more must come; -1: not a request. */
@@ -197,7 +235,8 @@ static int read_request(struct str in, struct request *r)
 		return in.len > 65536 ? -1 : 0;
 	struct str head = str_slice(in, 0, (size_t)end), line = head, rest;
 	size_t body_len;
-	if (!content_length(head, &body_len))
+	*r = (struct request){ 0 };
+	if (!read_headers(head, r, &body_len))
 		return -1;
 	r->bytes = (size_t)end + 4 + body_len;
 	if (in.len < r->bytes)
@@ -229,6 +268,8 @@ static bool serve(struct endpoint *e, struct connection *c)
 			map_clear(&e->bodies);
 			e->counts = (struct counts){ 0 };
 			answer_plain(c, "text/plain", "ok\n");
+		} else if (!has_key(e, &r)) {
+			answer_denied(e, c);
 		} else if (!answer_model(e, c, r.path, r.body)) {
 			return false;
 		}
@@ -366,6 +407,10 @@ static bool read_flags(struct endpoint *e, int argc, char **argv, uint16_t *ret_
 		uint64_t whole = 0;
 		double real = 0;
 		bool found = false;
+		if (i + 1 < argc && strcmp(argv[i], "--want-key") == 0) {
+			e->want_key = argv[i + 1];
+			continue;
+		}
 		if (i + 1 >= argc || !str_to_double(str_from(argv[i + 1]), &real))
 			return false;
 		for (size_t f = 0; f < ARRAY_LEN(flags); f++)

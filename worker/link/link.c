@@ -11,7 +11,7 @@
 #include "worker/link/link_note.h"
 #include <unistd.h>
 
-enum { SOCKETS = 2, FRAMES_A_TURN = 64, MAILS_A_TURN = 512, SOON_MS = 2, IDLE_MS = 250 };
+enum { SOCKETS = 2, FRAMES_A_TURN = 64, MAILS_A_TURN = 512, SOON_MS = 2, IDLE_MS = 250, COMPLAIN_MS = 30 * 1000 };
 
 struct link_socket { /* one connection of the agent; sock NULL: not in use */
 	uint32_t number;
@@ -30,7 +30,7 @@ struct link {
 	struct outgoing main, outbox, *nets;
 	uint64_t now_ms, slept_until_ms;
 	struct agent_vitals vitals;
-	uint64_t vitals_at_ms;
+	uint64_t vitals_at_ms, complain_at_ms;
 };
 
 /* ---- actions: sockets ---- */
@@ -202,6 +202,18 @@ static void feed_conn(struct link *l, enum agent_event_kind kind, uint32_t numbe
 	struct agent_event ev = { .kind = kind };
 	ev.conn = number;
 	feed(l, &ev);
+}
+
+/* Once in a while: it is tried again twice a second. */
+static void complain(struct link *l, const struct zsock_event *ev)
+{
+	if (l->now_ms < l->complain_at_ms)
+		return;
+	l->complain_at_ms = l->now_ms + COMPLAIN_MS;
+	if (ev->kind == ZSOCK_EVENT_REFUSED)
+		log_warn("the coordinator does not know this worker's key", log_c("endpoint", ev->endpoint));
+	else
+		log_warn("no handshake: wrong server key, or not a coordinator", log_c("endpoint", ev->endpoint));
 }
 
 static void take_monitor_events(struct link *l, struct link_socket *s)

@@ -9,8 +9,9 @@
 
 enum {
 	CONNECT_TIMEOUT_MS = 20 * 1000,
-	STALL_MS = 60 * 1000,
-	STALL_BYTES_MIN = 32,
+	STALL_MS = 30 * 1000,           /* a whole answer comes in one piece ... */
+	STALL_STREAMED_MS = 120 * 1000, /* ... a streamed one may think in between */
+	STALL_BYTES_MIN = 128,
 	LOG_RETRY_MS = 1000,
 	URL_BYTES_MAX = 8 << 10,
 };
@@ -120,7 +121,7 @@ static enum err_code start_http(struct net *n, struct net_sample *s, struct erro
 		.headers = n->header_list,
 		.body = s->ask.ask.body,
 		.connect_timeout_ms = MIN_OF((uint32_t)CONNECT_TIMEOUT_MS, s->ask.ask.timeout_ms),
-		.stall_ms = STALL_MS,
+		.stall_ms = exec_run_of(s->exec)->model.stream ? STALL_STREAMED_MS : STALL_MS,
 		.stall_bytes_min = STALL_BYTES_MIN,
 		.timeout_ms = s->ask.ask.timeout_ms,
 		.response_bytes_max = RECORD_RESPONSE_BYTES_MAX,

@@ -62,7 +62,7 @@ def read_cmocka(name, code, out):
     if code != 0 and not count.failed:
         count.failed = [f"{name}: exit status {code}"]
     if code == 0 and count.passed + len(count.skipped) == 0:
-        if re.search(r"^replayed [1-9]\d* inputs$", out, re.M):
+        if re.search(r"^[1-9]\d* inputs$", out, re.M):
             count.passed = 1
         else:
             count.failed = [f"{name}: ran no test"]

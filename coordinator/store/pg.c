@@ -120,8 +120,8 @@ static void session_options(const struct pg *pg, char *out, size_t out_bytes)
 {
 	/* Writers: plans must not follow statistics of tables that were empty a minute ago, and what a group of
 	 * unnested arrays joins by key is found by index or by hash, never by nested loops over both sides. */
-	static const char *const pins =
-		" -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_nestloop=off";
+	static const char *const pins = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c "
+	                                "enable_nestloop=off -c enable_sort=off";
 	(void)snprintf(out, out_bytes,
 	               "-c timezone=UTC -c jit=off -c synchronous_commit=on -c statement_timeout=%u"
 	               " -c idle_in_transaction_session_timeout=%u%s",

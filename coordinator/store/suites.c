@@ -150,7 +150,7 @@ static void put_text_column(struct pg_params *p, const struct suites_item *items
 	pg_array_end(&a);
 }
 
-/* $9, $10: the numbers of an item's two slices, NULL for none. */
+/* The numbers of an item's two slices, 0 for none. */
 static enum err_code put_slice_columns(struct pg_params *p, struct slicing *sl, const struct suites_item *items,
                                        size_t count, struct error *reterr)
 {
@@ -162,7 +162,7 @@ static enum err_code put_slice_columns(struct pg_params *p, struct slicing *sl, 
 			struct str label = kind == 0 ? items[i].task : items[i].stratum;
 			int32_t no;
 			if (label.len == 0)
-				pg_array_null(&a);
+				pg_array_i32(&a, 0);
 			else if (slice_no(sl, kinds[kind], label, &no))
 				pg_array_i32(&a, no);
 			else
@@ -181,10 +181,10 @@ static enum err_code put_places(struct store *s, int64_t suite_version_id, uint3
 		"suites_places",
 		"INSERT INTO assay.suite_item (suite_version_id, item_no, team_id, hash, item_id, task, stratum, "
 		"cluster,"
-		" split, provenance, weight, slices)"
+		" split, provenance, weight, task_no, stratum_no)"
 		" SELECT $1::int8, $2::int4 + ord - 1, $3::int4, hash, item_id, task, stratum, cluster, split, "
 		"provenance,"
-		"  weight, array_remove(ARRAY[0, by_task, by_stratum], NULL)"
+		"  weight, by_task, by_stratum"
 		" FROM unnest($4::bytea[], $5::float8[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],"
 		"  $11::text[], $12::int4[], $13::int4[]) WITH ORDINALITY AS u (hash, weight, item_id, task, stratum,"
 		"  cluster, split, provenance, by_task, by_stratum, ord) ON CONFLICT (suite_version_id, item_no) DO "

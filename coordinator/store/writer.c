@@ -21,7 +21,7 @@ enum err_code writer_new(const struct writer_settings *settings, struct writer *
 		return error_set(reterr, ERR_NOMEM, "a writer");
 	w->settings = *settings;
 	w->rows_per_group = WRITER_GROUP_ROWS;
-	map_init(&w->samples, sizeof(uint64_t));
+	map_init(&w->samples, sizeof(unsigned));
 	map_init(&w->parts, sizeof(int64_t));
 	map_init(&w->workers, sizeof(int32_t));
 	map_init(&w->fingerprints, sizeof(int32_t));

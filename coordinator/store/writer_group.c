@@ -319,18 +319,27 @@ static void on_resolved(struct writer *w)
 
 /* ---- picking a group ---- */
 
-/* A group has a sample's records of one retry only: the statement takes the best of them. A LOST row and what its
- * worker says afterwards must not meet in one statement, which would not see the one when it comes to the other. */
+/* A group has one result of a sample at most, and failed attempts of its retry beside it: what comes second has to find
+ * what came first. For the same reason a LOST row and what its worker says afterwards never meet in one statement. */
 static bool fits(struct writer *w, const struct group_row *row)
 {
+	enum { HAS_RESULT = 1, HAS_LOST = 2, HAS_ATTEMPT = 4 };
 	const struct msg_record *r = group_record(row);
-	bool is_new;
-	bool lost = r->kind == RECORD_ATTEMPT && r->error_class == CLASS_LOST;
-	uint64_t *has = map_put_u64(&w->samples, rng_mix(r->run_id) ^ r->sample_no, &is_new);
-	uint64_t mine = (uint64_t)r->retry_no * 2 + lost;
-	if (is_new)
-		*has = mine;
-	return is_new || (*has == mine && !lost);
+	unsigned mine = HAS_ATTEMPT;
+	if (group_is_result(row))
+		mine = HAS_RESULT;
+	else if (r->error_class == CLASS_LOST)
+		mine = HAS_LOST;
+	uint64_t key = rng_mix(rng_mix(r->run_id) ^ r->sample_no);
+	unsigned *has = map_get_u64(&w->samples, key);
+	if (has && (mine == HAS_LOST || (*has & HAS_LOST) || (mine == HAS_RESULT && (*has & HAS_RESULT)))) {
+		*has |= HAS_LOST; /* whatever else comes of this sample waits behind it */
+		return false;
+	}
+	if (!has)
+		has = map_put_u64(&w->samples, key, NULL);
+	*has |= mine;
+	return true;
 }
 
 static void pick(struct writer *w)

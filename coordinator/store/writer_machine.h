@@ -59,7 +59,7 @@ struct writer {
 	size_t range_count;
 	struct group_row refuse[WRITER_GROUP_ROWS_MAX]; /* rows of the group for refused_result */
 	size_t refuse_count;
-	struct map samples; /* of the group being picked: which retry of which sample it has */
+	struct map samples; /* of the group being picked: what it has of which sample */
 
 	struct map parts;        /* run id -> int64_t */
 	struct map workers;      /* outbox -> int32_t */

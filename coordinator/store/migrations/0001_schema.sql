@@ -85,7 +85,8 @@ CREATE TABLE assay.suite_item (
   split text NOT NULL,
   provenance text NOT NULL,
   weight float8 NOT NULL CHECK (weight >= 0 AND weight < 'infinity'),
-  slices int4[] NOT NULL,
+  task_no int4 NOT NULL,    -- places in suite_version.slices; 0: none but the whole suite
+  stratum_no int4 NOT NULL,
   PRIMARY KEY (suite_version_id, item_no),
   FOREIGN KEY (suite_version_id) REFERENCES assay.suite_version
 );
@@ -548,6 +549,14 @@ END $$;
 
 -- ---- the summary from the rows ----
 
+-- The slices of an item: the whole suite, its task, its stratum.
+CREATE FUNCTION assay.slices(task_no int4, stratum_no int4) RETURNS SETOF int4 IMMUTABLE LANGUAGE sql AS $$
+  SELECT unnest(CASE WHEN task_no > 0 AND stratum_no > 0 THEN ARRAY[0, task_no, stratum_no]
+                     WHEN task_no > 0 THEN ARRAY[0, task_no]
+                     WHEN stratum_no > 0 THEN ARRAY[0, stratum_no]
+                     ELSE ARRAY[0] END)
+$$;
+
 -- What run_summary must say. The row with the highest retry_no counts, of those that came before the run's end.
 CREATE FUNCTION assay.run_recount(its_run int8)
 RETURNS TABLE (slice_no int4, metric int4, n int8, scored int8, unscored int8, provider_error int8, harness_error int8,
@@ -560,7 +569,7 @@ STABLE LANGUAGE sql SET plan_cache_mode = force_custom_plan SET enable_nestloop 
     SELECT r.run_id, r.metric_count, r.suite_version_id, cardinality(v.slices) AS slice_count
       FROM assay.run r JOIN assay.suite_version v USING (suite_version_id) WHERE r.run_id = its_run
   ), counted AS MATERIALIZED (
-    SELECT DISTINCT ON (c.item_no, c.epoch) c.*, i.slices
+    SELECT DISTINCT ON (c.item_no, c.epoch) c.*, i.task_no, i.stratum_no
       FROM assay.result c CROSS JOIN run JOIN assay.suite_item i ON i.suite_version_id = run.suite_version_id
                                                             AND i.item_no = c.item_no
      WHERE c.run_id = its_run AND c.flags & 32 = 0
@@ -576,13 +585,13 @@ STABLE LANGUAGE sql SET plan_cache_mode = force_custom_plan SET enable_nestloop 
            coalesce(sum(c.cost), 0)::int8 AS cost,
            count(*) FILTER (WHERE c.cost IS NULL AND c.outcome IN (1, 2)) AS cost_unknown,
            sum(c.latency_ms)::int8 AS latency_ms
-      FROM counted c CROSS JOIN unnest(c.slices) AS slice_no GROUP BY 1
+      FROM counted c CROSS JOIN assay.slices(c.task_no, c.stratum_no) AS slice_no GROUP BY 1
   ), values_of AS (
     SELECT slice_no, s.metric, count(*) AS n, sum(s.value::numeric) AS sum,
            sum(s.value::numeric * s.value::numeric) AS sum_sq
       FROM counted c JOIN assay.result_score s ON s.run_id = c.run_id AND s.item_no = c.item_no AND s.epoch = c.epoch
                                               AND s.retry_no = c.retry_no AND s.scoring_no = 0
-     CROSS JOIN unnest(c.slices) AS slice_no
+     CROSS JOIN assay.slices(c.task_no, c.stratum_no) AS slice_no
      WHERE s.run_id = its_run AND s.value IS NOT NULL GROUP BY 1, 2
   ), places AS (
     SELECT slice_no - 1 AS slice_no, metric FROM run CROSS JOIN generate_series(1, slice_count) AS slice_no

@@ -1,5 +1,6 @@
 -- The result statement (DESIGN.md 7): a group of records under the leader's term, all or nothing, and again without
 -- effect. $2.. are arrays of one element a record; scores and transcripts name their record by its place (ord, from 1).
+-- A group holds one result of a sample at most; the second one goes into the next group and finds the first.
 --
 -- The summary moves by what was really inserted. Which row is inserted, for a sample whose highest row is h:
 --   no h                                   the record's own retry_no
@@ -13,14 +14,17 @@ WITH lead AS MATERIALIZED (
   SELECT r.* FROM (SELECT DISTINCT unnest($2::int8[]) AS run_id) u
    CROSS JOIN LATERAL (SELECT * FROM assay.run r WHERE r.run_id = u.run_id LIMIT 1) r
 ), inp AS MATERIALIZED (
-  SELECT u.*, r.team_id, r.suite_version_id, r.metric_count,
-         (u.sample_no % r.item_count)::int4 AS item_no, (u.sample_no / r.item_count)::int4 AS epoch,
-         r.state IN (3, 4, 5) AS after_end, r.state IN (2, 6) AS ended,
+  SELECT u.run_id, u.sample_no, u.ask_id, u.ord, u.retry_no, u.kind, u.outcome, u.flags, u.error_class, u.tokens_in,
+         u.tokens_cached, u.tokens_out, u.tokens_reasoning, u.latency_ms, u.first_byte_ms, u.http_status,
          CASE u.outcome WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE 0 END AS rank,
+         to_timestamp(u.at_ms / 1000.0) AS at,
+         (u.sample_no % r.item_count)::int4 AS item_no, (u.sample_no / r.item_count)::int4 AS epoch,
+         r.team_id, r.suite_version_id, r.metric_count, r.state IN (3, 4, 5) AS after_end, r.state IN (2, 6) AS ended,
+         u.fingerprint_id, u.worker_id, u.score, -- what may be NULL comes last: rows are read from the left
          coalesce(u.cost_said, ((u.tokens_in - least(u.tokens_cached, u.tokens_in)) * r.price_in::numeric
                                + least(u.tokens_cached, u.tokens_in) * coalesce(r.price_cached, r.price_in)
                                + u.tokens_out * r.price_out)::numeric / 1000000)::int8 AS cost,
-         to_timestamp(u.at_ms / 1000.0) AS at
+         u.outbox, u.request_id, u.evidence
     FROM unnest($2::int8[], $3::int8[], $4::int4[], $5::int8[], $6::int2[], $7::int2[], $8::int4[], $9::int2[],
                 $10::int4[], $11::int4[], $12::int4[], $13::int4[], $14::int8[], $15::int4[], $16::int4[],
                 $17::int4[], $18::int4[], $19::int8[], $20::int4[], $21::float8[], $22::int4[], $23::uuid[],
@@ -32,26 +36,23 @@ WITH lead AS MATERIALIZED (
     LEFT JOIN runs r ON r.run_id = u.run_id AND u.sample_no >= 0
                     AND u.sample_no < r.item_count::int8 * r.epochs AND u.metric_max < r.metric_count
    WHERE EXISTS (SELECT FROM lead)
-), known AS MATERIALIZED (
-  SELECT i.*, h.retry_no AS h_retry, h.outcome AS h_outcome, h.flags AS h_flags, h.cost AS h_cost,
-         h.tokens_in AS h_in, h.tokens_cached AS h_cached, h.tokens_out AS h_out, h.tokens_reasoning AS h_reasoning,
-         h.latency_ms AS h_latency, CASE h.outcome WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE 0 END AS h_rank,
-         CASE WHEN h.retry_no IS NULL THEN false
-              WHEN h.ask_id = i.ask_id THEN true
-              WHEN h.retry_no = 0 THEN false
-              ELSE EXISTS (SELECT FROM assay.result_p{part} o WHERE o.run_id = i.run_id AND o.item_no = i.item_no
-                              AND o.epoch = i.epoch AND o.ask_id = i.ask_id) END AS stored
+), known AS MATERIALIZED ( -- results, each beside its sample's highest row, and whether it wins against that
+  SELECT i.*, h.retry_no AS h_retry, h.outcome AS h_outcome, h.flags AS h_flags, h.cost AS h_cost, h.ask_id AS h_ask,
+         h.worker_id AS h_worker, h.tokens_in AS h_in, h.tokens_cached AS h_cached, h.tokens_out AS h_out,
+         h.tokens_reasoning AS h_reasoning, h.latency_ms AS h_latency, h.rank AS h_rank, s.stored,
+         CASE WHEN h.retry_no IS NULL OR i.retry_no > h.retry_no THEN i.retry_no ELSE h.retry_no + 1 END AS new_retry,
+         h.retry_no IS NULL OR (h.rank < 2 AND (i.ask_id = 0 OR NOT s.stored)
+                                AND (i.retry_no > h.retry_no OR i.rank > h.rank)) AS wins
     FROM inp i
-    LEFT JOIN LATERAL (SELECT * FROM assay.result_p{part} r WHERE r.run_id = i.run_id AND r.item_no = i.item_no
+    LEFT JOIN LATERAL (SELECT *, CASE outcome WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE 0 END AS rank
+                         FROM assay.result_p{part} r WHERE r.run_id = i.run_id AND r.item_no = i.item_no
                           AND r.epoch = i.epoch ORDER BY r.retry_no DESC LIMIT 1) h ON true
+   CROSS JOIN LATERAL (SELECT CASE WHEN h.retry_no IS NULL THEN false WHEN h.ask_id = i.ask_id THEN true
+                              WHEN h.retry_no = 0 THEN false
+                              ELSE EXISTS (SELECT FROM assay.result_p{part} o
+                                            WHERE o.run_id = i.run_id AND o.item_no = i.item_no AND o.epoch = i.epoch
+                                              AND o.ask_id = i.ask_id) END AS stored OFFSET 0) s
    WHERE i.kind = 1 AND i.team_id IS NOT NULL
-), src AS MATERIALIZED (
-  SELECT DISTINCT ON (run_id, item_no, epoch) k.*,
-         CASE WHEN h_retry IS NULL OR retry_no > h_retry THEN retry_no ELSE h_retry + 1 END AS new_retry
-    FROM known k
-   WHERE h_retry IS NULL
-      OR (h_outcome <> 1 AND (ask_id = 0 OR NOT stored) AND (retry_no > h_retry OR rank > h_rank))
-   ORDER BY run_id, item_no, epoch, rank DESC, ask_id
 ), ins AS (
   INSERT INTO assay.result_p{part} (run_id, ask_id, item_no, epoch, retry_no, team_id, score, cost, at, flags, tokens_in,
                             tokens_cached, tokens_out, tokens_reasoning, latency_ms, first_byte_ms, fingerprint_id,
@@ -59,15 +60,16 @@ WITH lead AS MATERIALIZED (
   SELECT run_id, ask_id, item_no, epoch, new_retry, team_id, score, cost, at,
          CASE WHEN after_end THEN flags | 32 ELSE flags & ~32 END, tokens_in, tokens_cached, tokens_out,
          tokens_reasoning, latency_ms, first_byte_ms, fingerprint_id, worker_id, outcome, error_class
-    FROM src WHERE EXISTS (SELECT FROM lead)
+    FROM known WHERE wins AND EXISTS (SELECT FROM lead)
   ON CONFLICT DO NOTHING
   RETURNING run_id, item_no, epoch
 ), won AS MATERIALIZED (
-  SELECT s.*, i.slices FROM src s JOIN ins USING (run_id, item_no, epoch)
-   CROSS JOIN LATERAL (SELECT slices FROM assay.suite_item i WHERE i.suite_version_id = s.suite_version_id
-                          AND i.item_no = s.item_no LIMIT 1) i
+  SELECT k.*, i.task_no, i.stratum_no FROM known k JOIN ins USING (run_id, item_no, epoch)
+   CROSS JOIN LATERAL (SELECT task_no, stratum_no FROM assay.suite_item i
+                        WHERE i.suite_version_id = k.suite_version_id AND i.item_no = k.item_no LIMIT 1) i
+   WHERE k.wins
 ), score AS MATERIALIZED (
-  SELECT w.run_id, w.item_no, w.epoch, w.new_retry, w.team_id, w.slices, w.after_end, s.metric, s.value, s.outcome,
+  SELECT w.run_id, w.item_no, w.epoch, w.new_retry, w.team_id, w.task_no, w.stratum_no, w.after_end, s.metric, s.value, s.outcome,
          s.reason
     FROM unnest($26::int4[], $27::int4[], $28::float8[], $29::int2[], $30::text[])
          AS s (ord, metric, value, outcome, reason)
@@ -122,8 +124,10 @@ WITH lead AS MATERIALIZED (
   SELECT DISTINCT ON (ask_id) * FROM (
     SELECT k.ask_id, k.run_id, k.item_no, k.epoch, k.team_id, 1::int2 AS cause, k.cost, k.worker_id
       FROM known k
-     WHERE k.rank > 0 AND k.ask_id <> 0 AND NOT k.stored
-       AND NOT EXISTS (SELECT FROM won w WHERE w.ask_id = k.ask_id)
+     WHERE k.rank > 0 AND k.ask_id <> 0 AND NOT k.stored AND NOT k.wins
+    UNION ALL -- an answer without a score whose place a late one with a score has taken
+    SELECT w.h_ask, w.run_id, w.item_no, w.epoch, w.team_id, 1, w.h_cost, w.h_worker
+      FROM won w WHERE w.h_rank = 1 AND w.h_ask <> 0 AND w.retry_no <= w.h_retry
     UNION ALL
     SELECT d.ask_id, d.run_id, d.item_no, d.epoch, d.team_id, (CASE d.error_class WHEN 19 THEN 2 ELSE 3 END)::int2,
            d.cost, d.worker_id
@@ -141,49 +145,50 @@ WITH lead AS MATERIALIZED (
   ON CONFLICT (ask_id) DO NOTHING
   RETURNING run_id, team_id, cost
 ), moved AS MATERIALIZED ( -- rows that enter the summary and rows that leave it, by their set of slices
-  SELECT run_id, team_id, metric_count, slices,
-         sum(sign) AS n, sum(sign * (outcome = 1)::int4) AS scored, sum(sign * (outcome = 2)::int4) AS unscored,
+  SELECT run_id, team_id, metric_count, task_no, stratum_no, sum(sign) AS n, sum(sign * (outcome = 1)::int4) AS scored, sum(sign * (outcome = 2)::int4) AS unscored,
          sum(sign * (outcome = 3)::int4) AS provider_error, sum(sign * (outcome = 4)::int4) AS harness_error,
          sum(sign * (outcome = 5)::int4) AS quarantined, sum(sign * (flags & 1)) AS refused,
          sum(sign * (flags >> 1 & 1)) AS truncated, sum(sign * (flags >> 2 & 1)) AS empty,
-         sum(sign * (flags >> 3 & 1)) AS filtered, sum(sign * tokens_in::int8) AS tokens_in,
-         sum(sign * tokens_cached::int8) AS tokens_cached, sum(sign * tokens_out::int8) AS tokens_out,
-         sum(sign * tokens_reasoning::int8) AS tokens_reasoning, sum(sign * coalesce(cost, 0)) AS cost,
-         sum(sign * (cost IS NULL AND rank > 0)::int4) AS cost_unknown, sum(sign * latency_ms::int8) AS latency_ms
-    FROM (SELECT run_id, team_id, metric_count, slices, 1 AS sign, outcome, rank, flags, tokens_in, tokens_cached,
+         sum(sign * (flags >> 3 & 1)) AS filtered, sum(sign * tokens_in) AS tokens_in,
+         sum(sign * tokens_cached) AS tokens_cached, sum(sign * tokens_out) AS tokens_out,
+         sum(sign * tokens_reasoning) AS tokens_reasoning, sum(sign * coalesce(cost, 0)) AS cost,
+         sum(sign * (cost IS NULL AND rank > 0)::int4) AS cost_unknown, sum(sign * latency_ms) AS latency_ms
+    FROM (SELECT run_id, team_id, metric_count, task_no, stratum_no, 1 AS sign, outcome, rank, flags, tokens_in, tokens_cached,
                  tokens_out, tokens_reasoning, cost, latency_ms
             FROM won WHERE NOT after_end
           UNION ALL
-          SELECT run_id, team_id, metric_count, slices, -1, h_outcome, h_rank, h_flags, h_in, h_cached, h_out,
+          SELECT run_id, team_id, metric_count, task_no, stratum_no, -1, h_outcome, h_rank, h_flags, h_in, h_cached, h_out,
                  h_reasoning, h_cost, h_latency
             FROM won WHERE NOT after_end AND h_retry IS NOT NULL AND h_flags & 32 = 0) m
-   GROUP BY 1, 2, 3, 4
+   GROUP BY 1, 2, 3, 4, 5
 ), moved_value AS MATERIALIZED (
-  SELECT run_id, slices, metric, sum(n) AS n, sum(n * value::numeric) AS sum,
+  SELECT run_id, task_no, stratum_no, metric, sum(n) AS n, sum(n * value::numeric) AS sum,
          sum(n * (value::numeric * value::numeric)) AS sum_sq
-    FROM (SELECT run_id, slices, metric, value, sum(sign) AS n
-            FROM (SELECT run_id, slices, metric, 1 AS sign, value FROM score WHERE NOT after_end AND value IS NOT NULL
+    FROM (SELECT run_id, task_no, stratum_no, metric, value, sum(sign) AS n
+            FROM (SELECT run_id, task_no, stratum_no, metric, 1 AS sign, value
+                    FROM score WHERE NOT after_end AND value IS NOT NULL
                   UNION ALL
-                  SELECT w.run_id, w.slices, s.metric, -1, s.value
+                  SELECT w.run_id, w.task_no, w.stratum_no, s.metric, -1, s.value
                     FROM won w CROSS JOIN LATERAL (
                          SELECT * FROM assay.result_score_p{part} s WHERE s.run_id = w.run_id
                             AND s.item_no = w.item_no AND s.epoch = w.epoch AND s.retry_no = w.h_retry
                             AND s.scoring_no = 0 OFFSET 0) s
                    WHERE NOT w.after_end AND w.h_rank = 1 AND w.h_flags & 32 = 0 AND s.value IS NOT NULL) v
-           GROUP BY 1, 2, 3, 4) by_value -- numeric is dear, and most scores are 0 or 1
-   GROUP BY 1, 2, 3
+           GROUP BY 1, 2, 3, 4, 5) by_value -- numeric is dear, and most scores are 0 or 1
+   GROUP BY 1, 2, 3, 4
 ), delta AS (
   SELECT run_id, team_id, slice_no, -1 AS metric, n, scored, unscored, provider_error, harness_error, quarantined,
          refused, truncated, empty, filtered, tokens_in, tokens_cached, tokens_out, tokens_reasoning, cost,
          cost_unknown, latency_ms, 0 AS attempts, 0 AS paid_twice, 0::numeric AS paid_twice_cost, 0 AS lost_open,
          0 AS after_end, 0::numeric AS sum, 0::numeric AS sum_sq
-    FROM moved CROSS JOIN unnest(slices) AS slice_no
+    FROM moved CROSS JOIN assay.slices(task_no, stratum_no) AS slice_no
   UNION ALL -- a metric: its values, and every sample without one, by cause
   SELECT m.run_id, m.team_id, slice_no, metric, coalesce(v.n, 0), 0, m.scored + m.unscored - coalesce(v.n, 0),
          m.provider_error, m.harness_error, m.quarantined, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
          coalesce(v.sum, 0), coalesce(v.sum_sq, 0)
-    FROM moved m CROSS JOIN unnest(m.slices) AS slice_no CROSS JOIN generate_series(0, m.metric_count - 1) AS metric
-    LEFT JOIN moved_value v USING (run_id, slices, metric)
+    FROM moved m CROSS JOIN assay.slices(m.task_no, m.stratum_no) AS slice_no
+   CROSS JOIN generate_series(0, m.metric_count - 1) AS metric
+    LEFT JOIN moved_value v USING (run_id, task_no, stratum_no, metric)
   UNION ALL -- what is counted for the whole run only
   SELECT run_id, team_id, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
          attempts, paid_twice, paid_twice_cost, lost_open, after_end, 0, 0

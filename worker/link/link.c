@@ -220,11 +220,8 @@ static void take_monitor_events(struct link *l, struct link_socket *s)
 {
 	struct zsock_event ev;
 	while (s->sock && zsock_monitor_next(s->monitor, &ev)) {
-		if (ev.kind == ZSOCK_EVENT_REFUSED)
-			log_warn("the coordinator does not know this worker's key", log_c("endpoint", ev.endpoint));
-		if (ev.kind == ZSOCK_EVENT_NO_HANDSHAKE)
-			log_warn("no handshake: wrong server key, or not a coordinator",
-			         log_c("endpoint", ev.endpoint));
+		if (ev.kind == ZSOCK_EVENT_REFUSED || ev.kind == ZSOCK_EVENT_NO_HANDSHAKE)
+			complain(l, &ev);
 		if (ev.kind == ZSOCK_EVENT_READY && !s->ready) {
 			s->ready = true;
 			feed_conn(l, AGENT_EV_OPENED, s->number);

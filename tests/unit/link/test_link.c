@@ -1,131 +1,25 @@
 /* Goal: over real sockets with CURVE a worker says Hello, takes leases, reports, trims; finds the leader; drains. */
 #include "common/base/mem.h"
 #include "common/io/clock.h"
-#include "common/wire/frame.h"
-#include "tests/support/cmocka_all.h"
+#include "tests/unit/link/played.h"
 #include "worker/exec/mail.h"
 #include "worker/link/link.h"
-
-enum { LIMIT_MS = 10000 };
-
-struct peer { /* one coordinator's end */
-	struct zsock *router;
-	struct buf endpoint;
-	char routing_id[ZSOCK_ROUTING_ID_BYTES_MAX];
-	size_t routing_id_len;
-	uint64_t session, frame_no;
-};
 
 struct fixture {
 	struct zsock_context *context;
 	struct zsock_zap *zap;
 	struct keys_pair server, worker, stranger;
-	struct peer peers[2];
+	struct played peers[2];
 	struct str endpoints[2];
 	struct ring *inbox, *main, *outbox, *net;
 	struct link_options options;
 	struct link *link;
-	struct arena arena;
-	struct msg msg; /* the last that was received */
 };
-
-static void peer_open(struct fixture *f, struct peer *p)
-{
-	struct error error;
-	struct zsock_options options = { .pair = &f->server };
-	assert_ok(zsock_router_new(f->context, &options, &p->router, &error), &error);
-	assert_ok(zsock_bind(p->router, "tcp://127.0.0.1:0", &error), &error);
-	buf_init(&p->endpoint, 200);
-	assert_ok(zsock_endpoint(p->router, &p->endpoint, &error), &error);
-}
-
-static bool peer_receive(struct fixture *f, struct peer *p, int wait_ms)
-{
-	struct error error;
-	struct zsock_message *in = NULL;
-	uint64_t until_ms = clock_now_ms() + (uint64_t)wait_ms;
-	while (zsock_recv(p->router, &in, &error)) {
-		uint64_t now_ms = clock_now_ms();
-		struct zsock_poll_item item = { .sock = p->router };
-		size_t ready;
-		if (now_ms >= until_ms)
-			return false;
-		assert_ok(zsock_poll(&item, 1, (int)(until_ms - now_ms), &ready, &error), &error);
-	}
-	assert_true(str_eq_c(in->user_id, "worker"));
-	memcpy(p->routing_id, in->routing_id.data, in->routing_id.len);
-	p->routing_id_len = in->routing_id.len;
-	arena_reset(&f->arena);
-	assert_ok(frame_decode(arena_str(&f->arena, in->body), &f->arena, &f->msg, &error), &error);
-	p->session = f->msg.session;
-	zsock_message_free(in);
-	return true;
-}
-
-/* The next frame of this kind; others that come before it are passed over. */
-static const struct msg *expect(struct fixture *f, struct peer *p, enum msg_kind kind)
-{
-	for (int i = 0; i < 100; i++) {
-		if (!peer_receive(f, p, LIMIT_MS))
-			fail_msg("no %s came", msg_kind_name(kind));
-		if (f->msg.kind == kind)
-			return &f->msg;
-	}
-	fail_msg("no %s among 100 frames", msg_kind_name(kind));
-	return NULL;
-}
-
-static void say(struct peer *p, struct msg m)
-{
-	struct error error;
-	struct buf bytes;
-	m.session = p->session;
-	if (m.kind == MSG_LEASE || m.kind == MSG_GRANT)
-		m.number = ++p->frame_no;
-	buf_init(&bytes, WIRE_FRAME_BYTES_MAX);
-	assert_ok(frame_encode(&m, &bytes, &error), &error);
-	assert_ok(zsock_send(p->router, str_make(p->routing_id, p->routing_id_len), buf_str(&bytes), &error), &error);
-	buf_done(&bytes);
-}
-
-static void welcome(struct peer *p, uint64_t term)
-{
-	say(p, (struct msg){ .kind = MSG_WELCOME,
-	                     .welcome = { .version = 1,
-	                                  .term = term,
-	                                  .timeline = 1,
-	                                  .session = p->session,
-	                                  .renew_ms = 200,
-	                                  .lease_ms = 3000,
-	                                  .resend_ms = 5000,
-	                                  .window_frames = 4,
-	                                  .window_bytes = 1 << 20 } });
-}
-
-static void lease(struct peer *p)
-{
-	static const uint64_t sample_nos[] = { 5, 6 };
-	static const uint32_t attempts[] = { 3, 3 }, time_left[] = { 60000, 60000 }, ends[] = { 2, 4 };
-	say(p, (struct msg){ .kind = MSG_GRANT, .grant = { 1, 8, 0 } });
-	say(p, (struct msg){ .kind = MSG_LEASE,
-	                     .lease = { .number = { 1, 1 },
-	                                .deadline_ms = 3000,
-	                                .run_id = 9,
-	                                .route_id = 1,
-	                                .context_hash = { { 1 } },
-	                                .context = STR("{\"x\":1}"),
-	                                .sample_count = 2,
-	                                .sample_nos = sample_nos,
-	                                .attempts_left = attempts,
-	                                .time_left_ms = time_left,
-	                                .item_ends = ends,
-	                                .items = STR("{}[]") } });
-}
 
 static struct mail *take(struct ring *r, enum mail_kind kind)
 {
 	void *mail;
-	assert_int_equal(ring_pop_wait(r, &mail, 1, LIMIT_MS), 1);
+	assert_int_equal(ring_pop_wait(r, &mail, 1, PLAYED_LIMIT_MS), 1);
 	assert_int_equal(((struct mail *)mail)->kind, kind);
 	return mail;
 }
@@ -166,13 +60,12 @@ static int setup(void **state)
 	keys_pair_new(&f->server);
 	keys_pair_new(&f->worker);
 	keys_pair_new(&f->stranger);
-	arena_init(&f->arena, FRAME_ARENA_BYTES + WIRE_FRAME_BYTES_MAX);
 	assert_ok(zsock_context_new(0, 0, &f->context, &error), &error);
 	assert_ok(zsock_zap_start(f->context, &f->zap, &error), &error);
 	struct zsock_zap_key key = { f->worker.public_key, STR("worker") };
 	assert_ok(zsock_zap_allow(f->zap, &key, 1, &error), &error);
 	for (size_t i = 0; i < 2; i++) {
-		peer_open(f, &f->peers[i]);
+		played_open(&f->peers[i], f->context, &f->server);
 		f->endpoints[i] = buf_str(&f->peers[i].endpoint);
 	}
 	struct ring **rings[] = { &f->inbox, &f->main, &f->outbox, &f->net };
@@ -195,17 +88,14 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 	ring_close(f->inbox);
 	link_join(f->link);
-	for (size_t i = 0; i < 2; i++) {
-		zsock_close(f->peers[i].router);
-		buf_done(&f->peers[i].endpoint);
-	}
+	for (size_t i = 0; i < 2; i++)
+		played_close(&f->peers[i]);
 	zsock_zap_stop(f->zap);
 	zsock_context_free(f->context);
 	free_ring(f->inbox);
 	free_ring(f->main);
 	free_ring(f->outbox);
 	free_ring(f->net);
-	arena_done(&f->arena);
 	mem_free(f);
 	return 0;
 }
@@ -213,24 +103,23 @@ static int teardown(void **state)
 static void a_sample_goes_from_lease_to_commit(void **state)
 {
 	struct fixture *f = *state;
-	struct peer *p = &f->peers[0];
+	struct played *p = &f->peers[0];
 	start_link(f, 1);
-	const struct msg *m = expect(f, p, MSG_HELLO);
+	const struct msg *m = played_expect(p, MSG_HELLO);
 	assert_true(outbox_id_eq(m->hello.outbox, (struct outbox_id){ { 7 } }));
 	assert_str_equal_c(m->hello.name, "w");
-	welcome(p, 1);
-	m = expect(f, p, MSG_RENEW);
+	played_welcome(p, 1, NULL, 0);
+	m = played_expect(p, MSG_RENEW);
 	assert_int_equal(m->renew.renew_no, 1);
 	assert_int_equal(m->renew.wanted, 4);
-	say(p, (struct msg){ .kind = MSG_RENEWED,
-	                     .renewed = { .renew_no = 1, .term = 1, .timeline = 1, .lease_ms = 3000 } });
-	lease(p);
+	played_lease(p, 1, 5, 2, STR("{\"x\":1}"), STR("{}"));
 
 	struct mail *first = take(f->net, MAIL_START), *second = take(f->net, MAIL_START);
 	assert_str_equal_c(first->text, "{}");
-	assert_str_equal_c(second->text, "[]");
 	assert_str_equal_c(first->context->json, "{\"x\":1}");
+	assert_ptr_equal(first->context, second->context);
 	assert_int_equal(first->start.key.sample_no, 5);
+	assert_int_equal(second->start.key.sample_no, 6);
 	assert_int_equal(first->start.attempts_left, 3);
 	struct mail *ended = mail_new(MAIL_ASK_ENDED);
 	ended->sample_id = first->sample_id;
@@ -250,17 +139,16 @@ static void a_sample_goes_from_lease_to_commit(void **state)
 	mail_free(first);
 	mail_free(second);
 
-	m = expect(f, p, MSG_RESULTS);
+	m = played_expect(p, MSG_RESULTS);
 	assert_int_equal(m->results.record_count, 1);
 	assert_int_equal(m->results.records[0].record_no, 21);
-	struct record_range range = { 21, 21 };
-	say(p, (struct msg){ .kind = MSG_COMMIT, .commit = { { { 7 } }, &range, 1 } });
+	played_commit(p, (struct outbox_id){ { 7 } }, 21);
 	struct mail *trim = take(f->outbox, MAIL_TRIM);
 	assert_int_equal(trim->trim.count, 1);
 	assert_int_equal(trim->trim.ranges[0].first, 21);
 	mail_free(trim);
 	do
-		m = expect(f, p, MSG_RENEW);
+		m = played_expect(p, MSG_RENEW);
 	while (m->renew.lease_count == 0 || m->renew.leases[0].held.data[0] != 2);
 }
 
@@ -268,9 +156,10 @@ static void a_standby_is_passed_over_for_the_leader(void **state)
 {
 	struct fixture *f = *state;
 	start_link(f, 2);
-	(void)expect(f, &f->peers[0], MSG_HELLO); /* its content is the other test's */
-	say(&f->peers[0], (struct msg){ .kind = MSG_REFUSED, .refused = { REFUSE_STANDBY, STR("standby"), STR("") } });
-	const struct msg *m = expect(f, &f->peers[1], MSG_HELLO);
+	(void)played_expect(&f->peers[0], MSG_HELLO); /* its content is the other test's; the same below */
+	played_say(&f->peers[0],
+	           (struct msg){ .kind = MSG_REFUSED, .refused = { REFUSE_STANDBY, STR("standby"), STR("") } });
+	const struct msg *m = played_expect(&f->peers[1], MSG_HELLO);
 	assert_int_equal(m->kind, MSG_HELLO);
 }
 
@@ -278,13 +167,13 @@ static void a_leader_that_dies_is_noticed_at_once(void **state)
 {
 	struct fixture *f = *state;
 	start_link(f, 2);
-	(void)expect(f, &f->peers[0], MSG_HELLO); /* as above */
-	welcome(&f->peers[0], 1);
-	(void)expect(f, &f->peers[0], MSG_RENEW); /* as above */
+	(void)played_expect(&f->peers[0], MSG_HELLO);
+	played_welcome(&f->peers[0], 1, NULL, 0);
+	(void)played_expect(&f->peers[0], MSG_RENEW);
 	uint64_t died_ms = clock_now_ms();
 	zsock_close(f->peers[0].router);
 	f->peers[0].router = NULL;
-	const struct msg *m = expect(f, &f->peers[1], MSG_HELLO);
+	const struct msg *m = played_expect(&f->peers[1], MSG_HELLO);
 	assert_int_equal(m->hello.term_seen, 1);
 	assert_in_range(clock_now_ms() - died_ms, 0, 2500); /* not only after 3 s of silence */
 }
@@ -293,8 +182,8 @@ static void a_drain_without_samples_ends_at_once(void **state)
 {
 	struct fixture *f = *state;
 	start_link(f, 1);
-	(void)expect(f, &f->peers[0], MSG_HELLO); /* as above */
-	welcome(&f->peers[0], 1);
+	(void)played_expect(&f->peers[0], MSG_HELLO);
+	played_welcome(&f->peers[0], 1, NULL, 0);
 	struct mail *drain = mail_new(MAIL_DRAIN);
 	drain->drain_ms = 1000;
 	give(f, drain);
@@ -306,7 +195,7 @@ static void a_coordinator_with_another_key_gets_nothing(void **state)
 	struct fixture *f = *state;
 	f->server = f->stranger; /* the worker expects this one; the routers have the other */
 	start_link(f, 1);
-	assert_false(peer_receive(f, &f->peers[0], 1500));
+	assert_false(played_receive(&f->peers[0], 1500));
 }
 
 int main(void)

@@ -266,6 +266,9 @@ void net_answered(struct net *n, struct http_done *done)
 		.at_unix_ms = n->wall_ms,
 	};
 	ev.reply.elapsed_ms = done->elapsed_ms;
+	if (ev.reply.reply.transport ==
+	    CLASS_HOST_FAILED) /* a time only where the server had the request: it may be why */
+		ev.reply.elapsed_ms = done->sent ? MAX_OF(done->elapsed_ms, 1U) : 0;
 	ev.reply.first_byte_ms = done->first_byte_ms;
 	if (is_hosted(s))
 		ev.reply.fingerprint_prefix = net_host_of(n, exec_run_of(s->exec)->model.host_command)->identity;

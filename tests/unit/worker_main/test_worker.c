@@ -104,7 +104,7 @@ static void start_worker(struct fixture *f)
 		               "--drain-timeout",
 		               "20s",
 		               NULL };
-	const char *env[] = { key_env, NULL };
+	const char *env[] = { key_env, "TSAN_OPTIONS=ignore_noninstrumented_modules=1", NULL };
 	struct process_spec spec = { .argv = argv,
 		                     .env_set = env,
 		                     .stdout_to = PROCESS_OUTPUT_FILE,

@@ -126,6 +126,7 @@ def run_jobs(jobs, parallel):
 def group_jobs(group, long):
     jobs = []
     env = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1",
+           "TSAN_OPTIONS": f"suppressions={TESTS / 'support' / 'tsan.supp'}",
            "ASSAY_BUILD": str(RELEASE), "ASSAY_LONG": "1" if long else "",
            "ASSAY_SHARED": os.environ.get("ASSAY_SHARED", str(ROOT.parent / "shared"))}
     for name, command in executables(SANITISED, group):

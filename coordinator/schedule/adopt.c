@@ -22,7 +22,7 @@ void adopt_listed(struct schedule *s, struct lease *l, const struct msg_held_lea
 	for (uint32_t word = 0; word < lease_words(l); word++) {
 		uint64_t live = l->live_bits[word], started = word_of(listed->started, word);
 		uint64_t absent = live & ~(started | word_of(listed->held, word));
-		lost[word] = absent & l->absent_bits[word];
+		lost[word] = absent & (l->absent_bits[word] | l->gone_bits[word]);
 		l->absent_bits[word] = absent;
 		l->started_bits[word] |= started & live;
 		any |= lost[word];
@@ -163,7 +163,7 @@ void adopt_hello(struct schedule *s, struct worker *w, const struct msg_hello *h
 	size_t refused_count = adopt_leases(s, w, hello, refused, out);
 	for (size_t i = 0; i < w->held_count; i++) {
 		struct lease *l = w->held[i].lease == NO_SLOT ? NULL : s->leases[w->held[i].lease];
-		if (l && !l->answers && l->listed_in != w->renew_count)
+		if (l && l->listed_in != w->renew_count)
 			lease_make_ghost(s, l);
 	}
 	uint8_t *verdicts = arena_new(&out->arena, hello->answer_count, 1);

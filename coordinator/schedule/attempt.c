@@ -15,7 +15,7 @@ void attempt_restore(struct run *r, const struct sched_tried *in)
 	t->spent_ms = in->spent_ms;
 	t->deaths = (uint8_t)MIN_OF(in->deaths, UINT8_MAX);
 	t->near_deaths = (uint8_t)MIN_OF(in->near_deaths, UINT8_MAX);
-	t->alone_deaths = (uint8_t)MIN_OF(in->alone_deaths, UINT8_MAX);
+	t->alone_halves = (uint8_t)MIN_OF(in->alone_deaths * 2, UINT8_MAX);
 }
 
 void attempt_new_wave(struct run *r)
@@ -25,6 +25,13 @@ void attempt_new_wave(struct run *r)
 		t->attempts = t->spent_ms = 0;
 }
 
+void attempt_not_over(struct run *r, uint64_t sample_no)
+{
+	struct tried *t = attempt_of(r, sample_no);
+	if (t)
+		*t = (struct tried){ .deaths = t->deaths, .near_deaths = t->near_deaths, .last_ask = t->last_ask };
+}
+
 struct tried *attempt_of(const struct run *r, uint64_t sample_no)
 {
 	return r->tried.len ? map_get_u64(&r->tried, sample_no) : NULL;
@@ -32,7 +39,7 @@ struct tried *attempt_of(const struct run *r, uint64_t sample_no)
 
 static bool suspect(const struct tried *t)
 {
-	return t->deaths >= DEATHS_SUSPECT || t->near_deaths >= NEAR_DEATHS_SUSPECT || t->alone_deaths > 0;
+	return t->deaths >= DEATHS_SUSPECT || t->near_deaths >= NEAR_DEATHS_SUSPECT || t->alone_halves > 0;
 }
 
 bool attempt_is_suspect(const struct run *r, uint64_t sample_no)
@@ -82,37 +89,43 @@ static void quarantine(struct schedule *s, struct run *r, uint64_t sample_no, co
 	struct str text = arena_printf(&out->arena,
 	                               "set aside: what ran it died %u times while it ran alone, after %u deaths in "
 	                               "company that it had started at and %u that it was near to",
-	                               t->alone_deaths, t->deaths, t->near_deaths);
+	                               (t->alone_halves + 1u) / 2, t->deaths, t->near_deaths);
 	attempt_finish(s, r, sample_no, OUTCOME_QUARANTINED, CLASS_LOST, text, out);
 }
 
-/* What becomes of a sample that nobody holds and that is not done. */
-static void decide(struct schedule *s, struct run *r, uint64_t sample_no, const struct tried *t, enum error_class class,
-                   struct sched_actions *out)
+/* Enough is enough: the row is on its way, and nobody gets the sample any more. */
+static bool finish_if_over(struct schedule *s, struct run *r, uint64_t sample_no, struct tried *t,
+                           struct sched_actions *out)
 {
-	if (t->alone_deaths >= ALONE_DEATHS_QUARANTINE) {
+	enum error_class class = t->given_class;
+	struct arena *arena = &out->arena;
+	if (t->over)
+		return true;
+	if (t->alone_halves >= ALONE_HALVES_QUARANTINE) {
 		quarantine(s, r, sample_no, t, out);
-		return;
-	}
-	if (class != CLASS_NONE && error_class_retry(class) == RETRY_NONE) {
-		struct str text = arena_printf(&out->arena, "%s: asking again cannot help", error_class_name(class));
+	} else if (class != CLASS_NONE && error_class_retry(class) == RETRY_NONE) {
+		struct str text = arena_printf(arena, "%s: asking again cannot help", error_class_name(class));
 		attempt_finish(s, r, sample_no, error_class_outcome(class), class, text, out);
-		return;
-	}
-	if (t->attempts >= r->caps.attempts_max) {
-		struct str text = arena_printf(&out->arena, "%u of %u attempts failed, the last with %s", t->attempts,
+	} else if (t->attempts >= r->caps.attempts_max) {
+		struct str text = arena_printf(arena, "%u of %u attempts failed, the last with %s", t->attempts,
 		                               r->caps.attempts_max, error_class_name(t->last_class));
 		attempt_finish(s, r, sample_no, error_class_outcome(t->last_class), t->last_class, text, out);
-		return;
-	}
-	if (t->spent_ms >= r->caps.sample_ms_max) {
+	} else if (t->spent_ms >= r->caps.sample_ms_max) {
 		struct str text =
-			arena_printf(&out->arena, "%u ms of %u were used up in %u attempts, the last with %s",
-		                     t->spent_ms, r->caps.sample_ms_max, t->attempts, error_class_name(t->last_class));
+			arena_printf(arena, "%u ms of %u were used up in %u attempts, the last with %s", t->spent_ms,
+		                     r->caps.sample_ms_max, t->attempts, error_class_name(t->last_class));
 		attempt_finish(s, r, sample_no, error_class_outcome(CLASS_DEADLINE), CLASS_DEADLINE, text, out);
-		return;
+	} else {
+		return false;
 	}
-	if (bits_get(&r->out, sample_no))
+	t->over = true;
+	return true;
+}
+
+/* An out sample without a lease, of whatever run. */
+static void end_hold(struct schedule *s, struct run *r, uint64_t sample_no, struct tried *t, struct sched_actions *out)
+{
+	if (r->state != SCHED_STATE_RUNNING || !finish_if_over(s, r, sample_no, t, out))
 		run_give_back(s, r, sample_no);
 }
 
@@ -139,25 +152,34 @@ static void count_failure(struct tried *t, const struct outbox_id *outbox, const
 	t->spent_ms += MIN_OF(rec->latency_ms, UINT32_MAX - t->spent_ms);
 }
 
-static void count_death(struct tried *t, bool alone)
+static void add(uint8_t *count, unsigned by)
 {
-	uint8_t *deaths = alone ? &t->alone_deaths : &t->deaths;
-	*deaths = (uint8_t)(*deaths + (*deaths < UINT8_MAX));
+	*count = (uint8_t)MIN_OF(*count + by, (unsigned)UINT8_MAX);
+}
+
+static void count_death(struct schedule *s, struct tried *t, unsigned alone_halves)
+{
+	if (alone_halves)
+		add(&t->alone_halves, alone_halves);
+	else
+		add(&t->deaths, 1);
+	s->counters.deaths++;
 }
 
 /* Its worker died and says so now. If that death was counted when the leases ended, only what we know changes. */
 static void note_died(struct schedule *s, struct tried *t, const struct outbox_id *outbox, bool alone)
 {
-	if (t->lost && outbox_id_eq(t->lost_by, *outbox)) {
-		t->lost = false;
-		if (!t->lost_started && !t->lost_alone) {
-			t->near_deaths = (uint8_t)(t->near_deaths - (t->near_deaths > 0));
-			count_death(t, false);
-		}
+	if (!t->lost || !outbox_id_eq(t->lost_by, *outbox)) {
+		count_death(s, t, alone ? 2 : 0);
 		return;
 	}
-	count_death(t, alone);
-	s->counters.deaths++;
+	t->lost = false;
+	if (t->lost_alone) {
+		add(&t->alone_halves, 2u - t->lost_alone);
+	} else if (!t->lost_started) {
+		t->near_deaths = (uint8_t)(t->near_deaths - (t->near_deaths > 0));
+		count_death(s, t, 0);
+	}
 }
 
 static void note_route(struct schedule *s, struct run *r, const struct sched_committed *rec, struct sched_actions *out)
@@ -170,6 +192,27 @@ static void note_route(struct schedule *s, struct run *r, const struct sched_com
 		route_block(s, r->route, "its quota is used up");
 }
 
+/* The process that held this is dead, and its outbox has spoken. */
+static void leave_ghost(struct schedule *s, struct run *r, struct lease *l, uint32_t index, struct tried *t,
+                        struct sched_actions *out)
+{
+	uint64_t sample_no = l->sample_nos[index];
+	lease_drop(s, l, index);
+	lease_end_if_empty(s, l);
+	end_hold(s, r, sample_no, t, out);
+}
+
+static void note_failure(struct schedule *s, struct tried *t, const struct outbox_id *outbox,
+                         const struct sched_committed *rec, bool alone)
+{
+	if (counts_as_failure(rec->error_class))
+		count_failure(t, outbox, rec);
+	if (rec->error_class == CLASS_HOST_FAILED && rec->latency_ms > 0)
+		count_death(s, t, alone ? 2 : 0);
+	if (rec->given_up)
+		t->given_class = counts_as_failure(rec->error_class) ? rec->error_class : CLASS_NONE;
+}
+
 void attempt_committed(struct schedule *s, struct run *r, const struct outbox_id *outbox,
                        const struct sched_committed *rec, struct sched_actions *out)
 {
@@ -177,37 +220,33 @@ void attempt_committed(struct schedule *s, struct run *r, const struct outbox_id
 	note_route(s, r, rec, out);
 	if (bits_get(&r->done, n) || rec->error_class == CLASS_LOST)
 		return;
-	struct tried *t = map_put_u64(&r->tried, n, NULL);
-	bool leaves = rec->given_up || rec->error_class == CLASS_DIED;
-	if (leaves && rec->ask_id && rec->ask_id == t->last_ask)
-		return;
-	struct flight_ref ref;
+	struct flight_ref ref = { 0 };
 	struct lease *l = flight_get(&s->flight, r->slot, n, &ref) ? s->leases[ref.lease] : NULL;
 	bool theirs = l && outbox_id_eq(s->workers[l->worker]->outbox, *outbox);
-	bool alone = theirs && l->alone;
-	if (counts_as_failure(rec->error_class))
-		count_failure(t, outbox, rec);
-	if (rec->error_class == CLASS_DIED)
-		note_died(s, t, outbox, alone);
-	if (rec->error_class == CLASS_HOST_FAILED && rec->latency_ms > 0) {
-		count_death(t, alone);
-		s->counters.deaths++;
-	}
-	if (!leaves)
+	struct tried *t = map_put_u64(&r->tried, n, NULL);
+	bool is_last = rec->given_up || rec->error_class == CLASS_DIED;
+	if (is_last && rec->ask_id && rec->ask_id == t->last_ask)
 		return;
-	t->last_ask = rec->ask_id;
-	if (theirs) {
-		lease_drop(s, l, ref.index);
-		lease_end_if_empty(s, l);
-	} else if (bits_get(&r->out, n)) {
-		return; /* somebody else has it now, or its row is being written */
-	}
-	if (r->state != SCHED_STATE_RUNNING) {
-		(void)bits_clear(&r->out, n);
-		run_touch(s, r);
+	if (is_last)
+		t->last_ask = rec->ask_id;
+	if (rec->error_class == CLASS_DIED) {
+		t->given_class = CLASS_NONE;
+		note_died(s, t, outbox, theirs && l->ghost && l->alone);
+		if (theirs && l->ghost) /* a lease of the present process is not what that one died with */
+			leave_ghost(s, r, l, ref.index, t, out);
 		return;
 	}
-	decide(s, r, n, t, counts_as_failure(rec->error_class) ? rec->error_class : CLASS_NONE, out);
+	note_failure(s, t, outbox, rec, theirs && l->alone);
+	if (!rec->given_up)
+		return;
+	if (theirs && l->ghost) {
+		leave_ghost(s, r, l, ref.index, t, out);
+		return;
+	}
+	if (theirs) /* it gave this lease's sample up, or one before it: the next Renew knows */
+		l->gone_bits[ref.index / 64] |= UINT64_C(1) << (ref.index % 64);
+	if (r->state == SCHED_STATE_RUNNING && (theirs || !bits_get(&r->out, n)))
+		(void)finish_if_over(s, r, n, t, out);
 }
 
 /* ---- deaths ---- */
@@ -235,23 +274,17 @@ void attempt_report(struct schedule *s, const struct worker *w, struct sched_act
 static void sample_died(struct schedule *s, struct run *r, uint64_t sample_no, const struct lease *l, bool started,
                         struct sched_actions *out)
 {
-	if (r->state != SCHED_STATE_RUNNING) {
-		(void)bits_clear(&r->out, sample_no);
-		run_touch(s, r);
-		return;
-	}
 	struct tried *t = map_put_u64(&r->tried, sample_no, NULL);
+	t->given_class = CLASS_NONE;
 	t->lost = true;
 	t->lost_by = s->workers[l->worker]->outbox;
 	t->lost_started = started;
-	t->lost_alone = l->alone;
-	if (l->alone || started) {
-		count_death(t, l->alone);
-		s->counters.deaths++;
-	} else if (t->near_deaths < UINT8_MAX) {
-		t->near_deaths++;
-	}
-	decide(s, r, sample_no, t, CLASS_NONE, out);
+	t->lost_alone = !l->alone ? 0 : started || l->listed_in ? 2 : 1;
+	if (l->alone || started)
+		count_death(s, t, t->lost_alone);
+	else
+		add(&t->near_deaths, 1);
+	end_hold(s, r, sample_no, t, out);
 }
 
 void attempt_lease_died(struct schedule *s, struct lease *l, const uint64_t *which, enum attempt_death death,
@@ -262,8 +295,13 @@ void attempt_lease_died(struct schedule *s, struct lease *l, const uint64_t *whi
 		if (!lease_is_live(l, i) || (which && !(which[i / 64] >> (i % 64) & 1)))
 			continue;
 		uint64_t sample_no = l->sample_nos[i];
-		bool started = lease_is_started(l, i) || l->answers;
+		bool gone = lease_is_gone(l, i);
+		bool started = !gone && (lease_is_started(l, i) || l->answers);
 		lease_drop(s, l, i);
+		if (gone) { /* was given up, and said so: nobody died of it */
+			end_hold(s, r, sample_no, map_put_u64(&r->tried, sample_no, NULL), out);
+			continue;
+		}
 		if (death == DEATH_COUNTS || started)
 			attempt_note(s, &(struct sched_unreported){ .run_id = r->run_id,
 			                                            .sample_no = sample_no,
@@ -286,6 +324,7 @@ void attempt_taken_back(struct run *r, uint64_t sample_no, const struct outbox_i
 	if (!t || !t->lost || !outbox_id_eq(t->lost_by, *outbox))
 		return;
 	t->lost = false;
-	uint8_t *deaths = t->lost_alone ? &t->alone_deaths : t->lost_started ? &t->deaths : &t->near_deaths;
-	*deaths = (uint8_t)(*deaths - (*deaths > 0));
+	uint8_t *deaths = t->lost_alone ? &t->alone_halves : t->lost_started ? &t->deaths : &t->near_deaths;
+	unsigned by = t->lost_alone ? t->lost_alone : 1;
+	*deaths = (uint8_t)(*deaths - MIN_OF(by, (unsigned)*deaths));
 }

@@ -6,7 +6,8 @@
  *     died of it while it ran alone: the store writes the row, and its COMMITTED ends the sample;
  *   - a death counts for a sample that is known to have started (a Renew said so, its worker came back and said so, or
  *     it was alone). Two make a suspect, which from then on runs alone; only deaths while alone count further. Where
- *     nobody can know, being near five deaths makes a suspect too: it costs some speed and convicts nobody;
+ *     nobody can know, being near five deaths makes a suspect too: it costs some speed and convicts nobody; and a
+ *     death alone counts half if the worker may never have had the lease;
  *   - a worker that was thought dead and comes back still holding the sample takes its death back.
  * Private to this folder. */
 #ifndef ASSAY_SCHEDULE_ATTEMPT_H
@@ -22,6 +23,9 @@ bool attempt_is_suspect(const struct run *r, uint64_t sample_no);
 bool attempt_has_died(const struct run *r, uint64_t sample_no);    /* known deaths: goes out scattered */
 uint32_t attempt_left(const struct run *r, const struct tried *t); /* both accept NULL; at least 1 */
 uint32_t attempt_time_left_ms(const struct run *r, const struct tried *t);
+
+/* Its row was of an earlier wave: it goes on. */
+void attempt_not_over(struct run *r, uint64_t sample_no);
 
 /* A record of kind ATTEMPT is durable. */
 void attempt_committed(struct schedule *s, struct run *r, const struct outbox_id *outbox,

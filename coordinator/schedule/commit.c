@@ -18,8 +18,8 @@ static void tally_flush(struct schedule *s, struct tally *t)
 	t->samples = 0;
 }
 
-/* Somebody else's result came first: the holder need not ask, if it has not begun. It still holds it until it says so,
- * so this gives no credit back. */
+/* Somebody else's row came first: the holder need not ask, if it has not begun. It still holds the sample until it says
+ * otherwise, so this gives no credit back. */
 static void spare_holder(struct schedule *s, struct worker *w, struct lease *l, uint32_t index,
                          struct sched_actions *out)
 {
@@ -28,7 +28,7 @@ static void spare_holder(struct schedule *s, struct worker *w, struct lease *l, 
 		struct slice *sl = slice_of(s, w, l->route);
 		sl->limit -= sl->limit > 0;
 	}
-	if (lease_is_started(l, index))
+	if (lease_is_started(l, index) || lease_is_gone(l, index))
 		return;
 	uint32_t *indexes = arena_new(&out->arena, 1, sizeof(*indexes));
 	*indexes = index;
@@ -83,12 +83,22 @@ static void replace_missing(struct schedule *s, struct run *r, const struct sche
 	run_touch(s, r);
 }
 
+/* A row without a score of a wave that is over, while a later one already asks again: it changes nothing. */
+static bool is_of_earlier_wave(struct schedule *s, const struct run *r, const struct sched_committed *rec)
+{
+	struct flight_ref ref;
+	return outcome_is_missing(rec->outcome) && rec->retry_no < r->retry_wave &&
+	       flight_get(&s->flight, r->slot, rec->sample_no, &ref) && s->leases[ref.lease]->retry_no > rec->retry_no;
+}
+
 static void commit_result(struct schedule *s, struct run *r, const struct outbox_id *outbox,
                           const struct sched_committed *rec, struct tally *t, struct sched_actions *out)
 {
 	uint64_t n = rec->sample_no;
 	struct lease *l;
 	uint32_t index;
+	if (is_of_earlier_wave(s, r, rec))
+		return;
 	bool was_out = lease_take_out(s, r, n, &l, &index);
 	if (l)
 		leave_lease(s, l, index, outbox, t, out);
@@ -105,6 +115,7 @@ static void commit_result(struct schedule *s, struct run *r, const struct outbox
 	} else if (rec->outcome == OUTCOME_NONE || rec->outcome >= OUTCOME_COUNT) {
 		not_storable(s, r, n, outbox, out);
 	} else if (outcome_is_missing(rec->outcome) && rec->retry_no < r->retry_wave) {
+		attempt_not_over(r, n);
 		if (was_out)
 			run_give_back(s, r, n); /* the wave was raised while it was under way: asked again */
 	} else {

@@ -19,12 +19,13 @@ static struct lease *lease_make(struct schedule *s, unsigned class)
 {
 	uint32_t capacity = class_capacity[class];
 	size_t words = (capacity + 63) / 64;
-	struct lease *l = mem_new(1, sizeof(*l) + (capacity + 3 * words) * sizeof(uint64_t));
+	struct lease *l = mem_new(1, sizeof(*l) + (capacity + 4 * words) * sizeof(uint64_t));
 	uint64_t *tail = (uint64_t *)(void *)(l + 1);
 	l->sample_nos = tail;
 	l->live_bits = tail + capacity;
 	l->started_bits = l->live_bits + words;
 	l->absent_bits = l->started_bits + words;
+	l->gone_bits = l->absent_bits + words;
 	l->capacity = capacity;
 	l->slot = (uint32_t)s->lease_slots;
 	mem_reserve(&s->leases, &s->lease_cap, s->lease_slots + 1, sizeof(struct lease *));
@@ -45,12 +46,13 @@ struct lease *lease_new(struct schedule *s, struct run *r, struct worker *w, uin
 			             .sample_nos = kept.sample_nos,
 			             .live_bits = kept.live_bits,
 			             .started_bits = kept.started_bits,
-			             .absent_bits = kept.absent_bits };
+			             .absent_bits = kept.absent_bits,
+			             .gone_bits = kept.gone_bits };
 	} else {
 		l = lease_make(s, class);
 	}
 	size_t words = (l->capacity + 63) / 64;
-	memset(l->live_bits, 0, words * 3 * sizeof(uint64_t)); /* the three bitmaps stand side by side */
+	memset(l->live_bits, 0, words * 4 * sizeof(uint64_t)); /* the four bitmaps stand side by side */
 	l->used = true;
 	l->run = r->slot;
 	l->worker = w->slot;
@@ -207,6 +209,11 @@ bool lease_is_live(const struct lease *l, uint32_t index)
 bool lease_is_started(const struct lease *l, uint32_t index)
 {
 	return index < l->count && (l->started_bits[index / 64] >> (index % 64) & 1);
+}
+
+bool lease_is_gone(const struct lease *l, uint32_t index)
+{
+	return index < l->count && (l->gone_bits[index / 64] >> (index % 64) & 1);
 }
 
 void lease_make_ghost(struct schedule *s, struct lease *l)

@@ -21,6 +21,7 @@ void lease_drop(struct schedule *s, struct lease *l, uint32_t index);    /* live
 void lease_end_if_empty(struct schedule *s, struct lease *l);            /* `l` may be gone afterwards */
 bool lease_is_live(const struct lease *l, uint32_t index);
 bool lease_is_started(const struct lease *l, uint32_t index);
+bool lease_is_gone(const struct lease *l, uint32_t index); /* given up, says a record */
 
 /* The worker came back without it: it no longer counts as lent to it, and waits for what the outbox may bring. */
 void lease_make_ghost(struct schedule *s, struct lease *l);

@@ -315,8 +315,11 @@ void run_open_gaps(struct schedule *s)
 
 void run_give_back(struct schedule *s, struct run *r, uint64_t sample_no)
 {
-	check(bits_clear(&r->out, sample_no));
+	const struct tried *t = attempt_of(r, sample_no);
 	run_touch(s, r);
+	if (t && t->over && r->state == SCHED_STATE_RUNNING)
+		return; /* stays out until its row is there */
+	check(bits_clear(&r->out, sample_no));
 	if (r->state != SCHED_STATE_RUNNING || bits_get(&r->done, sample_no))
 		return;
 	s->counters.returned_samples++;

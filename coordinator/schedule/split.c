@@ -13,7 +13,8 @@ enum {
 struct share {
 	struct worker *w;
 	struct slice *slice;
-	uint32_t need, most, target;
+	uint32_t target;
+	uint32_t bound[3]; /* what it holds, what it holds and wants, all its slots */
 };
 
 static uint32_t need_of(const struct worker *w, const struct slice *sl)
@@ -35,16 +36,22 @@ static size_t shares_of(const struct schedule *s, uint32_t route, struct share *
 		struct slice *sl = slice_of(s, w, route);
 		if (sl->unable || sl->refused_work)
 			continue;
-		shares[n++] = (struct share){ .w = w, .slice = sl, .need = need_of(w, sl), .most = w->slots };
+		struct share *share = &shares[n++];
+		*share = (struct share){ .w = w, .slice = sl };
+		share->bound[0] = (uint32_t)MIN_OF(sl->out, (uint64_t)w->slots);
+		if (w->alone && w->alone_run != NO_SLOT && s->runs[w->alone_run]->route == route)
+			share->bound[0] = MAX_OF(share->bound[0], 1U); /* kept free for a suspect */
+		share->bound[1] = MAX_OF(need_of(w, sl), share->bound[0]);
+		share->bound[2] = w->slots;
 	}
 	return n;
 }
 
-static uint64_t filled(const struct share *shares, size_t n, uint32_t level, bool by_need)
+static uint64_t filled(const struct share *shares, size_t n, uint32_t level, int stage)
 {
 	uint64_t sum = 0;
 	for (size_t i = 0; i < n; i++) {
-		uint32_t bound = by_need ? shares[i].need : shares[i].most;
+		uint32_t bound = shares[i].bound[stage];
 		sum += MAX_OF(shares[i].target, MIN_OF(bound, level));
 	}
 	return sum;
@@ -52,27 +59,27 @@ static uint64_t filled(const struct share *shares, size_t n, uint32_t level, boo
 
 /* The highest level up to which everybody can be served; what is left over goes out one by one, first to those who
  * have that much already. Raises targets, never beyond `room` together. */
-static void fill(struct share *shares, size_t n, uint64_t room, bool by_need)
+static void fill(struct share *shares, size_t n, uint64_t room, int stage)
 {
 	uint32_t low = 0, high = UINT32_MAX - 1;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2 + 1;
-		if (filled(shares, n, middle, by_need) <= room)
+		if (filled(shares, n, middle, stage) <= room)
 			low = middle;
 		else
 			high = middle - 1;
 	}
-	if (filled(shares, n, low, by_need) > room)
+	if (filled(shares, n, low, stage) > room)
 		return;
 	uint64_t used = 0;
 	for (size_t i = 0; i < n; i++) {
-		uint32_t bound = by_need ? shares[i].need : shares[i].most;
+		uint32_t bound = shares[i].bound[stage];
 		shares[i].target = MAX_OF(shares[i].target, MIN_OF(bound, low));
 		used += shares[i].target;
 	}
 	for (int round = 0; round < 2; round++)
 		for (size_t i = 0; i < n && used < room; i++) {
-			uint32_t bound = by_need ? shares[i].need : shares[i].most;
+			uint32_t bound = shares[i].bound[stage];
 			if (shares[i].target >= bound || (round == 0 && shares[i].slice->told <= shares[i].target))
 				continue;
 			shares[i].target++;
@@ -101,9 +108,8 @@ static void apply(struct schedule *s, uint32_t route, struct share *shares, size
 	}
 	uint64_t used = reserved(s, route);
 	uint64_t room = !limited ? UINT64_MAX : used < r->concurrency ? r->concurrency - used : 0;
-	if (limited && s->last_workers.len > 0 && s->now_ms < s->old_slices_until_ms)
-		room = 0; /* workers of the last term may still be using theirs */
-	for (size_t i = 0; i < n; i++) {
+	bool others = limited && s->last_workers.len > 0 && s->now_ms < s->old_slices_until_ms;
+	for (size_t i = 0; i < n && !others; i++) { /* others: workers of the last term may still be using theirs */
 		struct slice *sl = shares[i].slice;
 		if (shares[i].target <= sl->told)
 			continue;
@@ -133,13 +139,13 @@ static void split(struct schedule *s, uint32_t route, struct sched_actions *out)
 	check(n <= s->worker_count);
 	if (r->host_command.len) {
 		for (size_t i = 0; i < n; i++)
-			shares[i].target = MIN_OF(route_host_slots(r, shares[i].w->able), shares[i].most);
+			shares[i].target = MIN_OF(route_host_slots(r, shares[i].w->able), shares[i].bound[2]);
 	} else if (r->concurrency == 0) {
 		for (size_t i = 0; i < n; i++)
-			shares[i].target = shares[i].most;
+			shares[i].target = shares[i].bound[2];
 	} else {
-		fill(shares, n, r->concurrency, true);
-		fill(shares, n, r->concurrency, false);
+		for (int stage = 0; stage < 3; stage++)
+			fill(shares, n, r->concurrency, stage);
 	}
 	apply(s, route, shares, n, out);
 }
@@ -162,18 +168,14 @@ void slice_care(struct schedule *s, uint32_t route)
 	const struct route *r = s->routes[route];
 	if (r->concurrency == 0 || r->host_command.len || s->now_ms < r->care_next_ms)
 		return;
-	bool starves = false, spare = reserved(s, route) < r->concurrency;
-	for (size_t i = 0; i < s->worker_slots_used; i++) {
+	bool starves = false;
+	for (size_t i = 0; i < s->worker_slots_used && !starves; i++) {
 		struct worker *w = s->workers[i];
 		if (!w->used || !w->connected || w->expired || w->draining)
 			continue;
 		const struct slice *sl = slice_of(s, w, route);
-		if (sl->unable || sl->refused_work)
-			continue;
-		uint32_t need = need_of(w, sl);
-		starves |= need > sl->told;
-		spare |= need < sl->told;
+		starves = !sl->unable && !sl->refused_work && need_of(w, sl) > sl->told;
 	}
-	if (starves && spare)
+	if (starves)
 		s->routes[route]->split_due = true;
 }

@@ -15,13 +15,13 @@
 #define NO_SLOT UINT32_MAX
 
 enum {
-	LEASE_CLASSES = 4,        /* leases of up to 16, 64, 256, 1,024 samples */
-	ITEMS_PARTS_MAX = 12,     /* stretches of items that one run may have loaded or on their way */
-	WORKER_LEASES_MAX = 4000, /* below what one Renew can list */
-	DEATHS_SUSPECT = 2,       /* known deaths that make a sample a suspect */
-	NEAR_DEATHS_SUSPECT = 5,  /* deaths that it was near to, where nobody knows */
-	ALONE_DEATHS_QUARANTINE = 3,
-	CARE_MS = 250, /* how often slices and stragglers are looked at while runs go on */
+	LEASE_CLASSES = 4,           /* leases of up to 16, 64, 256, 1,024 samples */
+	ITEMS_PARTS_MAX = 12,        /* stretches of items that one run may have loaded or on their way */
+	WORKER_LEASES_MAX = 4000,    /* below what one Renew can list */
+	DEATHS_SUSPECT = 2,          /* known deaths that make a sample a suspect */
+	NEAR_DEATHS_SUSPECT = 5,     /* deaths that it was near to, where nobody knows */
+	ALONE_HALVES_QUARANTINE = 6, /* three deaths alone; six where nobody can know that they were its */
+	CARE_MS = 250,               /* how often slices and stragglers are looked at while runs go on */
 };
 
 /* ---- leases ---- */
@@ -43,8 +43,10 @@ struct lease {
 	uint64_t lent_ms, listed_in; /* listed_in: the worker's renew_count */
 	uint32_t run_prev, run_next; /* leases of one run, oldest first */
 	struct lease *next_free;
-	uint64_t *sample_nos;                             /* [count] */
-	uint64_t *live_bits, *started_bits, *absent_bits; /* absent: in neither bitmap of the last Renew */
+	uint64_t *sample_nos; /* [count] */
+	uint64_t *live_bits, *started_bits;
+	uint64_t *absent_bits; /* in neither bitmap of the last Renew */
+	uint64_t *gone_bits;   /* a record says that it was given up: free with the first Renew that agrees */
 };
 
 /* ---- runs ---- */
@@ -67,11 +69,15 @@ struct items_part { /* items [from, to) of a suite, loaded or asked for */
 struct tried {                      /* a sample with a history; the many that go well have none */
 	uint32_t attempts, counted; /* failed asks in this wave; of them by the present holder */
 	uint32_t spent_ms;
-	uint8_t deaths, near_deaths, alone_deaths;
-	bool lost; /* a death was counted that its worker may yet take back */
-	bool lost_started, lost_alone;
+	uint8_t deaths, near_deaths;
+	uint8_t alone_halves; /* deaths while alone: 2 each, 1 where the worker may never have had the lease */
+	bool lost;            /* a death was counted that its worker may yet take back */
+	bool lost_started;
+	uint8_t lost_alone; /* halves */
+	bool over;          /* its row is being written */
 	enum error_class last_class;
-	uint64_t last_ask; /* of the last attempt that gave it up: a copy of that record changes nothing */
+	enum error_class given_class; /* of the ask with which it was given up; CLASS_NONE: for no fault of its own */
+	uint64_t last_ask;            /* of the last attempt that gave it up: a copy of that record changes nothing */
 	struct outbox_id lost_by, counted_by;
 };
 

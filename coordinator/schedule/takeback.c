@@ -39,9 +39,11 @@ uint64_t takeback_unstarted(struct schedule *s, struct worker *w, uint32_t route
 /* Unstarted samples that its free slots will not begin at once; nothing while a RELEASE is under way. */
 static uint64_t surplus(const struct schedule *s, struct worker *w, uint32_t route)
 {
-	const struct slice *sl = slice_of(s, w, route);
 	uint64_t unstarted = 0;
-	if (!w->used || !w->connected || w->alone || sl->out <= sl->told)
+	if (!w->used || !w->connected || w->alone)
+		return 0;
+	const struct slice *sl = slice_of(s, w, route);
+	if (sl->out <= sl->told)
 		return 0;
 	for (size_t i = 0; i < w->held_count; i++) {
 		const struct lease *l = w->held[i].lease == NO_SLOT ? NULL : s->leases[w->held[i].lease];

@@ -9,6 +9,10 @@
 #include "coordinator/schedule/slice.h"
 #include "coordinator/schedule/worker_list.h"
 
+/* Answers adopted at an earlier Hello and not named since: their results wait in the outbox, perhaps for the database.
+ */
+enum { ANSWERS_MS = 600 * 1000 };
+
 /* ---- joining ---- */
 
 static struct str *copy_names(struct arena *arena, const struct str *names, size_t count)
@@ -123,21 +127,29 @@ void worker_join(struct schedule *s, uint32_t worker_id, const struct msg_hello 
 
 /* ---- renewing ---- */
 
-/* Leases that it must have seen and does not list: lost on the way. */
+/* A lease that it must have seen and does not list was lost on the way. */
+static void check_listed(struct schedule *s, struct worker *w, struct lease *l, struct sched_actions *out)
+{
+	if (l->asked_back && l->asked_no <= w->frame_seen)
+		l->asked_back = false; /* what it gave back has come before this */
+	if (l->frame_no > w->frame_seen || l->listed_in == w->renew_count)
+		return;
+	if (++l->unlisted < 2) {
+		attempt_lease_died(s, l, l->gone_bits, DEATH_KNOWN, out); /* given up, and not there any more */
+		return;
+	}
+	s->counters.lost_leases++;
+	attempt_lease_died(s, l, NULL, DEATH_KNOWN, out);
+}
+
 static void check_unlisted(struct schedule *s, struct worker *w, struct sched_actions *out)
 {
 	for (size_t i = 0; i < w->held_count; i++) {
 		struct lease *l = w->held[i].lease == NO_SLOT ? NULL : s->leases[w->held[i].lease];
-		if (!l || l->ghost || l->answers)
-			continue;
-		if (l->asked_back && l->asked_no <= w->frame_seen)
-			l->asked_back = false; /* what it gave back has come before this */
-		if (l->frame_no > w->frame_seen || l->listed_in == w->renew_count)
-			continue;
-		if (++l->unlisted < 2)
-			continue;
-		s->counters.lost_leases++;
-		attempt_lease_died(s, l, NULL, DEATH_KNOWN, out);
+		if (l && !l->answers && !l->ghost)
+			check_listed(s, w, l, out);
+		else if (l && l->answers && l->ghost && s->now_ms - l->lent_ms > ANSWERS_MS)
+			attempt_lease_died(s, l, NULL, DEATH_KNOWN, out); /* its outbox must have lost them */
 	}
 }
 
@@ -322,7 +334,7 @@ static void settle(struct schedule *s, struct worker *w, struct sched_actions *o
 	action_add(out, SCHED_DO_LOST_CLOSED)->outbox = w->outbox;
 	for (size_t i = 0; i < w->held_count; i++) {
 		struct lease *l = w->held[i].lease == NO_SLOT ? NULL : s->leases[w->held[i].lease];
-		if (l && l->ghost)
+		if (l && l->ghost && !l->answers)
 			attempt_lease_died(s, l, NULL, DEATH_KNOWN, out);
 	}
 	attempt_report(s, w, out);

@@ -35,12 +35,14 @@ static void attempts_are_capped_over_all_workers_that_try(void **state)
 	assert_trace(t, "");
 	renew(t, 1, 0);
 	failed(t, 1, 1, 0, CLASS_TIMEOUT, true, 3, -1);
-	renew(t, 1, 0);
-	renew(t, 2, 1);
+	renew(t, 2, 0);
+	renew(t, 1, 1); /* it holds the sample no more: now it is free */
 	assert_trace(t, "0 renewed w1 n2\n"
-	                "0 lease w1 f3 1/2 r1 0 attempts 2\n" /* it gave it up, which gives credit for one */
+	                "0 renewed w2 n1\n"
 	                "0 renewed w1 n3\n"
-	                "0 renewed w2 n1\n");
+	                "0 lease w1 f3 1/2 r1 0 attempts 2\n");
+	renew(t, 2, 1);
+	buf_clear(&t->text);
 	give_back(t, 1, (struct lease_no){ 1, 2 }, RELEASE_DEADLINE, 0, 1, 0);
 	assert_trace(t, "0 lease w2 f2 1/3 r1 0 context attempts 2\n");
 	failed(t, 2, 1, 0, CLASS_SERVER, false, 1, -1);
@@ -59,6 +61,7 @@ static void a_failure_that_nothing_can_mend_ends_the_sample_at_once(void **state
 	two_workers(t, 1);
 	failed(t, 1, 1, 0, CLASS_AUTH, true, 1, -1);
 	assert_trace(t, "0 outcome r1:0 provider_error auth 'auth: asking again cannot help'\n");
+	renew(t, 1, 4);
 	assert_int_equal(view_of(t, 1).wait, WAIT_STORE);
 }
 
@@ -69,10 +72,17 @@ static void a_record_that_comes_twice_counts_once(void **state)
 	for (int i = 0; i < 8; i++)
 		failed(t, 1, 1, 0, CLASS_SERVER, false, 1, -1);
 	failed(t, 1, 1, 0, CLASS_SERVER, true, 2, -1);
-	assert_trace(t, "0 lease w1 f3 1/2 r1 0 attempts 3\n");
+	renew(t, 1, 1);
+	assert_trace(t, "0 renewed w1 n2\n"
+	                "0 lease w1 f3 1/2 r1 0 attempts 3\n");
+	struct toy_lease again = t->toys[1].leases[1];
 	t->ask_id--; /* the very same record again: it gave up the first lease, not this one */
 	failed(t, 1, 1, 0, CLASS_SERVER, true, 2, -1);
-	assert_trace(t, "");
+	t->toys[1].leases[1] = again;
+	renew(t, 1, 1);
+	renew(t, 1, 1);
+	assert_trace(t, "0 renewed w1 n3\n"
+	                "0 renewed w1 n4\n");
 	assert_int_equal(view_of(t, 1).in_flight, 1);
 }
 
@@ -86,13 +96,17 @@ static void the_time_of_a_sample_is_used_up_over_its_attempts(void **state)
 	join(t, 1, 1, 4);
 	renew(t, 1, 4);
 	buf_clear(&t->text);
-	failed(t, 1, 1, 0, CLASS_TIMEOUT, true, 1, -1); /* 10 ms each */
-	failed(t, 1, 1, 0, CLASS_TIMEOUT, true, 1, -1);
-	failed(t, 1, 1, 0, CLASS_TIMEOUT, true, 1, -1);
-	assert_trace(t, "0 lease w1 f3 1/2 r1 0 attempts 99\n"
+	for (int i = 0; i < 3; i++) {
+		failed(t, 1, 1, 0, CLASS_TIMEOUT, true, 1, -1); /* 10 ms each */
+		renew(t, 1, 1);
+	}
+	assert_trace(t, "0 renewed w1 n2\n"
+	                "0 lease w1 f3 1/2 r1 0 attempts 99\n"
+	                "0 renewed w1 n3\n"
 	                "0 lease w1 f4 1/3 r1 0 attempts 98\n"
 	                "0 outcome r1:0 provider_error deadline '30 ms of 25 were used up in 3 attempts, the last with "
-	                "timeout'\n");
+	                "timeout'\n"
+	                "0 renewed w1 n4\n");
 }
 
 static void retry_after_pauses_the_route_for_every_worker_once_an_episode(void **state)

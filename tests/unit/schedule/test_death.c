@@ -276,7 +276,8 @@ static void where_nobody_can_know_being_near_five_deaths_makes_a_suspect_but_con
 		go(t, w, false);
 		wait_until(t, t->now_ms + 3000);
 	}
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 6; i++) { /* perhaps the lease never reached it: counts half */
+		assert_int_equal(schedule_counters(t->s)->quarantined, 0);
 		buf_clear(&t->text);
 		uint32_t w = comes(t, 1);
 		assert_true(str_find(buf_str(&t->text), STR("alone")) > 0);
@@ -306,12 +307,11 @@ static void a_sample_that_kills_its_model_server_is_a_suspect_too(void **state)
 	struct trace *t = *state;
 	admit(t, plain_run(1, 1));
 	uint32_t w = comes(t, 4);
-	failed(t, w, 1, 0, CLASS_HOST_FAILED, true, 1, -1);
-	failed(t, w, 1, 0, CLASS_HOST_FAILED, true, 1, -1);
+	for (int i = 0; i < 5; i++) {
+		failed(t, w, 1, 0, CLASS_HOST_FAILED, true, 1, -1);
+		renew(t, w, 4);
+	}
 	assert_true(str_find(buf_str(&t->text), STR("alone attempts 3\n")) > 0);
-	failed(t, w, 1, 0, CLASS_HOST_FAILED, true, 1, -1);
-	failed(t, w, 1, 0, CLASS_HOST_FAILED, true, 1, -1);
-	failed(t, w, 1, 0, CLASS_HOST_FAILED, true, 1, -1);
 	assert_true(str_find(buf_str(&t->text), STR("outcome r1:0 quarantined lost")) > 0);
 }
 

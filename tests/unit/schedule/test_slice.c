@@ -120,8 +120,8 @@ static void what_a_worker_does_not_need_goes_to_one_that_starves(void **state)
 	assert_trace(t, "1150 grant w2 f5 q1 2\n");
 	renew(t, 2, 0);
 	assert_trace(t, "1250 grant w1 f4 q1 6\n"
-	                "1250 lease w1 f5 1/2 r1 2-9 context\n"
-	                "1250 renewed w2 n3\n");
+	                "1250 renewed w2 n3\n"
+	                "1250 lease w1 f5 1/2 r1 2-9 context\n");
 }
 
 static void a_hosted_model_has_as_many_slots_as_each_server(void **state)

@@ -173,8 +173,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Takes frames until `count` records have come; the last of each ask is in `out`. */
-static void collect(struct fixture *f, struct msg_record *out, size_t count)
+/* Takes frames until `count` records have come. With `outbox` they are committed at once, else left in the window. */
+static void collect(struct fixture *f, struct msg_record *out, size_t count, const struct outbox_id *outbox)
 {
 	for (size_t got = 0; got < count;) {
 		const struct msg *m = played_expect(&f->coordinator, MSG_RESULTS);
@@ -183,6 +183,8 @@ static void collect(struct fixture *f, struct msg_record *out, size_t count)
 			out[got] = m->results.records[i];
 			out[got].response = out[got].request = out[got].evidence = out[got].answer =
 				STR(""); /* die with the frame */
+			if (outbox)
+				played_commit(&f->coordinator, *outbox, out[got].record_no);
 			got++;
 		}
 	}
@@ -204,12 +206,13 @@ static void samples_come_back_as_results_and_the_key_is_nowhere(void **state)
 	start_endpoint(f, "5");
 	start_worker(f);
 	const struct msg *m = played_expect(&f->coordinator, MSG_HELLO);
+	struct outbox_id id = m->hello.outbox;
 	assert_int_equal(m->hello.alias_count, 1);
 	assert_str_equal_c(m->hello.aliases[0].name, "k");
 	assert_int_equal(m->hello.slots, 4);
 	played_welcome(&f->coordinator, 1, NULL, 0);
 	played_lease(&f->coordinator, 1, 0, 20, buf_str(&f->run_context), item);
-	collect(f, records, 20);
+	collect(f, records, 20, &id);
 	for (size_t i = 0; i < 20; i++)
 		assert_int_equal(records[i].outcome, OUTCOME_SCORED);
 	assert_int_equal(count_of(f, "paid"), 20);
@@ -239,7 +242,7 @@ static void after_kill_9_what_was_under_way_is_named_and_results_come_again(void
 	start_worker(f);
 	struct outbox_id id = greet(f, NULL, 0);
 	played_lease(&f->coordinator, 1, 0, 4, buf_str(&f->run_context), item);
-	collect(f, first, 4); /* never committed */
+	collect(f, first, 4, NULL); /* never committed */
 	process_free(f->endpoint);
 	start_endpoint(f, "60000");
 	played_lease(&f->coordinator, 2, 100, 4, buf_str(&f->run_context), item);
@@ -249,7 +252,7 @@ static void after_kill_9_what_was_under_way_is_named_and_results_come_again(void
 
 	start_worker(f);
 	assert_true(outbox_id_eq(greet(f, NULL, 0), id));
-	collect(f, again, 8);
+	collect(f, again, 8, NULL);
 	size_t died = 0, results = 0;
 	for (size_t i = 0; i < 8; i++) {
 		if (again[i].kind == RECORD_RESULT) {
@@ -305,7 +308,7 @@ static void an_answer_that_was_paid_for_before_a_death_is_scored_after_it(void *
 	assert_int_equal(hello->hello.answer_count, 1);
 	assert_int_equal(hello->hello.answers[0].ask_id, 77);
 	played_welcome(&f->coordinator, 1, adopt, 1);
-	collect(f, &got, 1);
+	collect(f, &got, 1, NULL);
 	assert_int_equal(got.kind, RECORD_RESULT);
 	assert_int_equal(got.outcome, OUTCOME_SCORED);
 	assert_int_equal(got.ask_id, 77);
@@ -326,7 +329,7 @@ static void sigterm_gives_back_what_has_not_started_and_waits_for_the_rest(void 
 	const struct msg *m = played_expect(&f->coordinator, MSG_RELEASED);
 	assert_int_equal(m->released.cause, RELEASE_DRAIN);
 	assert_int_equal(m->released.sample_count, 6);
-	collect(f, records, 4);
+	collect(f, records, 4, NULL);
 	for (size_t i = 0; i < 4; i++)
 		played_commit(&f->coordinator, id, records[i].record_no);
 	struct process_status status;

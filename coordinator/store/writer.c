@@ -235,7 +235,10 @@ static enum err_code move(struct writer *w, uint64_t now_ms, bool *ret_moved)
 		break;
 	case PG_READY:
 	case PG_DONE:
-		err = now_ms < w->retry_at_ms ? ERR_OK : send_next(w, now_ms);
+		if (w->phase != PHASE_NONE)
+			on_answer(w, now_ms); /* it was there as soon as the question had gone out */
+		else
+			err = now_ms < w->retry_at_ms ? ERR_OK : send_next(w, now_ms);
 		break;
 	case PG_BUSY:
 		err = step_busy(w, now_ms);

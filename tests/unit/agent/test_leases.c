@@ -295,6 +295,28 @@ static void a_refused_lease_is_dropped_unless_started(void **state)
 	assert_false(trace_has(f, "start 1.1"));
 }
 
+static void a_sample_of_a_refused_lease_is_not_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	connect_first(f);
+	grant(f, 1, 1, 1, 0);
+	lease(f, 1, 1, 1, plain);
+	static const struct lease_no refused = { 1, 1 };
+	frame(f, 1,
+	      (struct msg){ .kind = MSG_RENEWED,
+	                    .renewed = { .renew_no = 1,
+	                                 .term = 1,
+	                                 .timeline = 1,
+	                                 .lease_ms = 3000,
+	                                 .refused = &refused,
+	                                 .refused_count = 1 } });
+	forget(f);
+	ask_failed(f, id(1, 0), 100); /* somebody else has it by now */
+	assert_true(trace_has(f, "1000 cancel 1.0 n0\n1000 send c1 released (1,1) abandoned 0+ask\n"));
+	until(f, 2000);
+	assert_false(trace_has(f, "resume"));
+}
+
 static void a_hello_names_every_sample_that_is_held(void **state)
 {
 	struct fixture *f = *state;
@@ -485,6 +507,7 @@ int main(void)
 		TEST(a_revoked_lease_drops_what_is_not_under_way),
 		TEST(a_revocation_may_ask_to_abandon_what_is_under_way),
 		TEST(a_refused_lease_is_dropped_unless_started),
+		TEST(a_sample_of_a_refused_lease_is_not_asked_again),
 		TEST(a_hello_names_every_sample_that_is_held),
 		TEST(cut_off_for_long_it_drops_what_it_did_not_start),
 		TEST(a_lease_that_is_already_here_changes_nothing),

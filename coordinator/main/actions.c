@@ -457,5 +457,5 @@ void actions_carry_out(struct actions *a, const struct sched_action *act)
 	case SCHED_ACTION_COUNT:
 		break;
 	}
-	check(!"unknown action of the schedule");
+	check_msg(false, "unknown action of the schedule: %d", (int)act->kind);
 }

@@ -81,7 +81,7 @@ static void step_fleet(struct core *c, struct fleet_event *e)
 		ev.gone.orderly = e->orderly;
 		break;
 	case FLEET_RESULTS:
-		check(!"results go to the writers");
+		check_msg(false, "%s", "results go to the writers");
 	}
 	step(c, &ev);
 }

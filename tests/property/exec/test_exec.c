@@ -8,7 +8,7 @@
 #include "worker/exec/exec.h"
 
 static const char context_json[] = "{\"model\":{\"name\":\"m\",\"provider\":\"openai\",\"base_url\":\"http://h/"
-                                   "v1\"},\"generate\":{\"prompt\":\"{{input}}\"},"
+				   "v1\"},\"generate\":{\"prompt\":\"{{input}}\"},"
 				   "\"scores\":[{\"name\":\"c\",\"type\":\"exact\"}],\"suite_items\":10}";
 
 struct model {

@@ -62,8 +62,8 @@ static void addresses_that_could_mislead_are_refused(void **state)
 		"https://h%2e.com",
 		"https://-h",
 		"https://.h",
-		"https://b\xC3\xBC"
-		"cher.example",
+		("https://b\xC3\xBC"
+		 "cher.example"),
 		"https://h/\x01",
 		"https://h/<x>",
 	};

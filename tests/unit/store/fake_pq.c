@@ -470,7 +470,7 @@ int __wrap_PQconsumeInput(PGconn *c)
 int __wrap_PQisBusy(PGconn *c)
 {
 	(void)c;
-	return conn.answer_at == conn.answer_count && !conn.bad;
+	return conn.pipeline && conn.answer_at == conn.answer_count && !conn.bad;
 }
 
 PGresult *__wrap_PQgetResult(PGconn *c)

@@ -122,15 +122,18 @@ static void a_script_leaves_the_pipeline_mode_and_comes_back(void **state)
 	assert_ok(pg_run_connect(pg, &e), &e);
 	assert_ok(pg_run_script(pg, STR("CREATE TABLE x; CREATE TABLE y"), 1000, &e), &e);
 	assert_ok(ask(pg, 1, &e), &e);
-	for (uint64_t n = fake.calls + 1; fake.calls >= n - 1; n = fake.fail_at + 1) {
+	for (uint64_t n = 1;; n++) {
+		(void)end(state);
+		(void)begin(state);
 		fake.fail_at = n;
-		enum err_code err = pg_state(pg) == PG_CLOSED ? pg_run_connect(pg, &e) : ERR_OK;
+		enum err_code err = pg_run_connect(*state, &e);
 		if (!err)
-			err = pg_run_script(pg, STR("SELECT 1"), 1000, &e);
-		if (fake.calls < n) {
-			assert_int_equal(err, ERR_OK);
+			err = pg_run_script(*state, STR("SELECT 1"), 1000, &e);
+		assert_int_equal(err == ERR_OK, fake.calls < n);
+		if (err == ERR_OK)
 			break;
-		}
+		assert_int_equal(pg_state(*state), PG_CLOSED);
+		assert_in_range(n, 1, 1000);
 	}
 }
 

@@ -336,10 +336,8 @@ enum err_code outbox_sync(struct outbox *o, struct error *reterr)
 	if (!o->file)
 		return ERR_OK;
 	enum err_code err = fs_file_sync(o->file, reterr);
-	for (size_t i = 0; err && i < o->unsynced_count; i++) {
-		outbox_index_remove(&o->index, o->unsynced[i].record->m.record_no);
-		o->unsynced[i].record->m.record_no = 0;
-	}
+	for (size_t i = 0; err && i < o->unsynced_count; i++)
+		o->unsynced[i].record->m.record_no = 0; /* the index forgets this copy when the next one comes */
 	o->unsynced_count = 0;
 	if (err)
 		leave_segment(o); /* the kernel may have dropped what it could not write */

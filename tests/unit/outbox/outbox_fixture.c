@@ -80,6 +80,7 @@ void append(struct outbox *o, struct record *const *records, size_t count)
 	struct error error;
 	assert_ok(outbox_append(o, records, count, &error), &error);
 	assert_ok(outbox_sync(o, &error), &error);
+	assert_false(outbox_needs_sync(o));
 }
 
 void free_records(struct record *const *records, size_t count)

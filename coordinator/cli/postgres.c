@@ -14,6 +14,9 @@ enum {
 
 #define ACCOUNT "assay"
 
+/* All that its programs get of an environment: nobody's PGPORT or PGSERVICE steers them, and no key of a provider. */
+static const char *const bare_environment[] = { "LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+
 /* The newest server under Debian's folder, else the one on PATH. */
 static enum err_code find_bin(struct fs_path *ret_bin, struct error *reterr)
 {
@@ -72,7 +75,7 @@ enum err_code postgres_find(const struct home *h, struct postgres *ret_pg, struc
 		return err;
 	if (ret_pg->drop_user)
 		(void)process_user(ACCOUNT, &ret_pg->uid, &ret_pg->gid); /* may not exist before postgres_prepare() */
-	int len = snprintf(ret_pg->dsn, sizeof(ret_pg->dsn), "host=%s user=" ACCOUNT " dbname=assay",
+	int len = snprintf(ret_pg->dsn, sizeof(ret_pg->dsn), "host=%s port=5432 user=" ACCOUNT " dbname=assay",
 	                   ret_pg->sockets.text);
 	if (len < 0 || (size_t)len >= sizeof(ret_pg->dsn))
 		return error_set(reterr, ERR_INVALID, "the path of ASSAY_HOME is too long");
@@ -83,8 +86,7 @@ enum err_code postgres_find(const struct home *h, struct postgres *ret_pg, struc
 static enum err_code run(const struct postgres *pg, bool as_account, const char *const *argv, int timeout_ms,
                          struct error *reterr)
 {
-	static const char *const env[] = { "LC_ALL=C.UTF-8", NULL };
-	struct process_spec spec = { .argv = argv, .env_set = env, .cwd = "/" };
+	struct process_spec spec = { .argv = argv, .env_clear = true, .env_set = bare_environment, .cwd = "/" };
 	if (as_account && pg->drop_user) {
 		spec.drop_user = true;
 		spec.uid = pg->uid;
@@ -185,7 +187,6 @@ enum err_code postgres_prepare(struct postgres *pg, struct error *reterr)
 enum err_code postgres_start(const struct postgres *pg, const char *log_path, struct process **ret_process,
                              struct error *reterr)
 {
-	static const char *const env[] = { "LC_ALL=C.UTF-8", NULL };
 	struct fs_path program = fs_path("%s/postgres", pg->bin.text), cluster = fs_path("%s/cluster", pg->data.text);
 	struct fs_path sockets = fs_path("unix_socket_directories=%s", pg->sockets.text);
 	const char *argv[] = { program.text,
@@ -213,7 +214,8 @@ enum err_code postgres_start(const struct postgres *pg, const char *log_path, st
 		               "default_toast_compression=lz4",
 		               NULL };
 	struct process_spec spec = { .argv = argv,
-		                     .env_set = env,
+		                     .env_clear = true,
+		                     .env_set = bare_environment,
 		                     .cwd = "/",
 		                     .stdout_to = PROCESS_OUTPUT_FILE,
 		                     .stdout_path = log_path,
@@ -239,8 +241,7 @@ enum err_code postgres_make_database(const struct postgres *pg, struct error *re
 	const char *argv[] = { psql.text, "-X", "-q",       "-h", pg->sockets.text,  "-U",
 		               ACCOUNT,   "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-f",
 		               "-",       NULL };
-	static const char *const env[] = { "LC_ALL=C.UTF-8", NULL };
-	struct process_spec spec = { .argv = argv, .env_set = env, .cwd = "/" };
+	struct process_spec spec = { .argv = argv, .env_clear = true, .env_set = bare_environment, .cwd = "/" };
 	struct process_result result;
 	enum err_code err = process_run(&spec,
 	                                STR("SELECT 'CREATE DATABASE assay' WHERE NOT EXISTS "

@@ -165,14 +165,19 @@ void peer_step(struct fleet *f, struct peer *p, const struct session_event *ev, 
 {
 	bool failed = false, unreachable = false;
 	session_step(&p->session, ev, &f->actions);
-	for (size_t i = 0; i < f->actions.len && !failed; i++)
-		failed = !carry_out(f, p, &f->actions.items[i], frame, &unreachable);
+	/* After a frame that could not be queued no other goes out, but everything else holds: a session that ends with
+	 * a last word ends also when nobody hears it. */
+	for (size_t i = 0; i < f->actions.len; i++) {
+		const struct session_action *a = &f->actions.items[i];
+		if (!failed || a->kind != SESSION_DO_SEND)
+			failed |= !carry_out(f, p, a, frame, &unreachable);
+	}
 	if (frame && *frame && (*frame)->record_count) {
 		struct fleet_event *e = *frame;
 		*frame = NULL;
 		hand_over(f, p, e, FLEET_RESULTS);
 	}
-	if (failed) {
+	if (failed && !p->closing) {
 		struct session_event over = { .kind = SESSION_SEND_FAILED,
 			                      .now_ms = ev->now_ms,
 			                      .unreachable = unreachable };

@@ -7,7 +7,7 @@
  * Rules, each with a test in tests/unit/agent:
  *
  * - Connection: one endpoint at a time. 3 s without a frame: close, next endpoint, jittered. Refused(standby): the next
- *   at once. A Welcome behind the (timeline, term) already followed is left, unless nothing better comes for 60 s.
+ *   at once. A Welcome of a lower term, or of a timeline that was left, is left, unless nothing better comes for 60 s.
  *   Results window full without a Commit for 5 s: the other endpoints are asked over a second connection, and a term
  *   not lower than ours is followed.
  * - Licence: nothing is asked (first ask or retry) later than lease_ms after the sending of the last Renew that was

@@ -118,11 +118,24 @@ static void on_refused(struct agent *a, struct agent_conn *c, const struct msg_r
 	fail_main(a, next, m->cause == REFUSE_STANDBY, is_lasting ? REFUSED_SLOWLY_MS : 0, out);
 }
 
-/* Behind a leadership that we followed: its holder has lost it, or the database was set back. */
+static bool was_left(const struct agent *a, uint64_t timeline)
+{
+	for (size_t i = 0; i < TIMELINES_REMEMBERED; i++)
+		if (a->timelines_left[i] == timeline && i < a->timeline_left_count)
+			return true;
+	return false;
+}
+
+/* Behind a leadership that we followed: its holder has lost it. Timelines are names, not numbers: one that was never
+ * seen is news, one that was left is the past. */
+static bool is_behind(const struct agent *a, uint64_t term, uint64_t timeline)
+{
+	return timeline == a->timeline ? term < a->term : was_left(a, timeline);
+}
+
 static bool is_stale(const struct agent *a, const struct msg_welcome *m)
 {
-	bool behind = m->timeline != a->timeline ? m->timeline < a->timeline : m->term < a->term;
-	return behind && a->now_ms < a->last_up_ms + AGENT_STALE_TERM_MS;
+	return is_behind(a, m->term, m->timeline) && a->now_ms < a->last_up_ms + AGENT_STALE_TERM_MS;
 }
 
 static uint32_t clamp(uint32_t value, uint32_t min, uint32_t max)
@@ -136,6 +149,7 @@ static void follow(struct agent *a, uint64_t term, uint64_t timeline, struct age
 	if (timeline == a->timeline)
 		return;
 	if (a->timeline != 0) {
+		a->timelines_left[a->timeline_left_count++ % TIMELINES_REMEMBERED] = a->timeline;
 		agent_note(out, AGENT_NOTE_TIMELINE, a->timeline, timeline, STR(""));
 		(void)agent_act(out, AGENT_DO_REOPEN); /* it has no arguments */
 		a->loading = true;                     /* until the outbox has said how much came back */
@@ -194,7 +208,7 @@ static void on_renewed(struct agent *a, const struct msg_renewed *m, struct agen
 		a->lease_ms = clamp(m->lease_ms, a->renew_ms, 600 * 1000);
 		a->licence_until_ms = sent->sent_ms + a->lease_ms;
 		a->licence_noted = false;
-		if (m->timeline > a->timeline || (m->timeline == a->timeline && m->term >= a->term))
+		if (!is_behind(a, m->term, m->timeline))
 			follow(a, m->term, m->timeline, out);
 	}
 	lease_refused(a, m->refused, m->refused_count, out);

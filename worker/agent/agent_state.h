@@ -11,7 +11,13 @@
 #include "common/base/heap.h"
 #include "worker/agent/agent.h"
 
-enum { RATE_BUCKETS = 8, RATE_BUCKET_MS = 125, RENEWS_REMEMBERED = 64, WINDOW_FRAMES_MAX = 64 };
+enum {
+	RATE_BUCKETS = 8,
+	RATE_BUCKET_MS = 125,
+	RENEWS_REMEMBERED = 64,
+	WINDOW_FRAMES_MAX = 64,
+	TIMELINES_REMEMBERED = 16
+};
 
 enum sample_state {
 	SAMPLE_GONE,
@@ -113,9 +119,11 @@ struct agent {
 	/* connection (agent_conn.c) */
 	struct agent_conn main, probe;
 	uint32_t conn_next, endpoint_next;
-	uint32_t failures;       /* in a row, without a Welcome */
-	uint64_t connect_at_ms;  /* while main is CONN_NONE */
-	uint64_t term, timeline; /* highest followed, as a pair (timeline, term) */
+	uint32_t failures;                             /* in a row, without a Welcome */
+	uint64_t connect_at_ms;                        /* while main is CONN_NONE */
+	uint64_t term, timeline;                       /* followed last; 0 before the first Welcome */
+	uint64_t timelines_left[TIMELINES_REMEMBERED]; /* followed before that one */
+	size_t timeline_left_count;
 	uint64_t last_up_ms;
 	uint64_t probe_at_ms;
 	uint32_t renew_ms, lease_ms, resend_ms, window_frames, window_bytes;

@@ -122,19 +122,37 @@ static void a_term_behind_the_one_followed_is_left(void **state)
 	expect(f, "1100 close c2\n");
 }
 
-static void a_lower_term_of_a_later_timeline_is_followed(void **state)
+static void another_timeline_is_followed_whatever_its_name_and_term(void **state)
 {
 	struct fixture *f = *state;
 	turn(f);
 	opened(f, 1);
-	welcome(f, 1, 5, 1);
+	welcome(f, 1, 5, 900);
 	lost(f, 1);
 	until(f, 1100);
 	opened(f, 2);
 	forget(f);
-	welcome(f, 2, 4, 2);
+	welcome(f, 2, 4, 2); /* names of timelines have no order */
 	expect(f, "1100 reopen\n"
 	          "1100 send c2 renew 1 want 4 seen 0\n");
+}
+
+static void a_timeline_that_was_left_is_not_followed_again(void **state)
+{
+	struct fixture *f = *state;
+	turn(f);
+	opened(f, 1);
+	welcome(f, 1, 5, 900);
+	lost(f, 1);
+	until(f, 1100);
+	opened(f, 2);
+	welcome(f, 2, 6, 2);
+	lost(f, 2);
+	until(f, 1200);
+	opened(f, 3);
+	forget(f);
+	welcome(f, 3, 7, 900);
+	expect(f, "1200 close c3\n");
 }
 
 static void a_lower_term_is_followed_when_nothing_better_came_for_a_minute(void **state)
@@ -232,7 +250,8 @@ int main(void)
 		TEST(the_leader_that_a_standby_names_is_tried_first),
 		TEST(an_unknown_key_is_tried_again_slowly),
 		TEST(a_term_behind_the_one_followed_is_left),
-		TEST(a_lower_term_of_a_later_timeline_is_followed),
+		TEST(another_timeline_is_followed_whatever_its_name_and_term),
+		TEST(a_timeline_that_was_left_is_not_followed_again),
 		TEST(a_lower_term_is_followed_when_nothing_better_came_for_a_minute),
 		TEST(a_frame_of_another_session_is_dropped_and_counted),
 		TEST(a_frame_before_the_welcome_is_dropped),

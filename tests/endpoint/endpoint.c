@@ -5,8 +5,10 @@
  *
  * Prints "listening PORT" and serves until SIGTERM. GET /stats counts: asked (requests), paid (answers that a provider
  * charges for, counted when the request has arrived), prompts (distinct bodies paid for), twice (paid beyond the first
- * of each body), failed, rate_limited, denied (not `Bearer K`), in_flight (answers that wait for their time now). GET
- * /health answers ok; POST /reset forgets. One thread, epoll, keep-alive. */
+ * of each body), failed, rate_limited, unheard (failures whose asker was gone before it was told), denied (without
+ * `Bearer K`), in_flight (answers that wait for their time now). GET /health answers ok; POST /reset forgets. One
+ * thread, epoll, keep-alive.
+ */
 #include "common/base/check.h"
 #include "common/base/heap.h"
 #include "common/base/mem.h"
@@ -33,10 +35,11 @@ struct connection {
 	size_t sent;
 	bool busy; /* a request is waiting for its time */
 	bool drip;
+	bool unpaid; /* the answer that is waited for is a failure */
 };
 
 struct counts {
-	uint64_t asked, paid, prompts, twice, failed, rate_limited, denied;
+	uint64_t asked, paid, prompts, twice, failed, rate_limited, unheard, denied;
 };
 
 struct endpoint {
@@ -71,6 +74,7 @@ static uint64_t now_us(void)
 
 static void drop(struct endpoint *e, struct connection *c)
 {
+	e->counts.unheard += c->busy && c->unpaid;
 	(void)heap_remove(&e->due, c->id);
 	(void)map_remove_u64(&e->connections, c->id);
 	(void)close(c->fd);
@@ -131,11 +135,11 @@ static void answer_stats(struct endpoint *e, struct connection *c)
 	char text[400];
 	(void)snprintf(text, sizeof(text),
 	               "{\"asked\":%llu,\"paid\":%llu,\"prompts\":%llu,\"twice\":%llu,\"failed\":%llu,\"rate_limited\":"
-	               "%llu,\"denied\":%llu,\"in_flight\":%llu}\n",
+	               "%llu,\"unheard\":%llu,\"denied\":%llu,\"in_flight\":%llu}\n",
 	               (unsigned long long)e->counts.asked, (unsigned long long)e->counts.paid,
 	               (unsigned long long)e->counts.prompts, (unsigned long long)e->counts.twice,
 	               (unsigned long long)e->counts.failed, (unsigned long long)e->counts.rate_limited,
-	               (unsigned long long)e->counts.denied, in_flight(e));
+	               (unsigned long long)e->counts.unheard, (unsigned long long)e->counts.denied, in_flight(e));
 	answer_plain(c, "application/json", text);
 }
 
@@ -184,6 +188,7 @@ static bool answer_model(struct endpoint *e, struct connection *c, struct str pa
 		return false;
 	}
 	c->busy = a.delay_ms > 0 || a.way != SCRIPT_SEND;
+	c->unpaid = !a.paid;
 	c->drip = a.way == SCRIPT_DRIP;
 	if (a.way != SCRIPT_HANG && c->busy)
 		heap_put(&e->due, c->id, now_us() + (uint64_t)(a.delay_ms * 1000));
@@ -231,6 +236,8 @@ static bool has_key(const struct endpoint *e, const struct request *r)
 static int read_request(struct str in, struct request *r)
 {
 	ptrdiff_t end = str_find(in, STR("\r\n\r\n"));
+	if (in.len && (in.data[0] < 'A' || in.data[0] > 'Z'))
+		return -1;
 	if (end < 0)
 		return in.len > 65536 ? -1 : 0;
 	struct str head = str_slice(in, 0, (size_t)end), line = head, rest;
@@ -253,7 +260,9 @@ static bool serve(struct endpoint *e, struct connection *c)
 	while (!c->busy) {
 		struct request r;
 		int whole = read_request(str_slice(buf_str(&c->in), used, c->in.len), &r);
-		if (whole < 0) {
+		if (whole < 0) { /* a greeting of TLS, for one: said in plain text, as such servers do */
+			static const char no[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+			(void)!send(c->fd, no, sizeof(no) - 1, MSG_NOSIGNAL);
 			drop(e, c);
 			return false;
 		}

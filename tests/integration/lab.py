@@ -263,6 +263,12 @@ class Lab:
     def run_json(self, run):
         return self.json("runs", "show", run)
 
+    def run_state(self, run):
+        """Its state, or None while nobody can say."""
+        with contextlib.suppress(AssertionError, OSError, ValueError):
+            return self.run_json(run)["state"]
+        return None
+
     def wait_done(self, run, count, seconds=60):
         """Until so many samples have a row."""
         return wait_until(lambda: self.run_done(run) >= count, seconds, f"run {run}: {count} samples")

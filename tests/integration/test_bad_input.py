@@ -201,11 +201,11 @@ FAULTS = [
     ("quota", r"quota", r"exceeded your current quota"),
     ("500", r"server", r"oops"),
     ("context", r"context", r"too long"),
-    ("empty-choices", r"", r"choices"),
-    ("cut", r"", r"A"),
-    ("error-inside", r"", r"inside a 200"),
-    ("html", r"", r"html"),
-    ("huge", r"", r""),
+    ("empty-choices", r"malformed|empty", r"choices"),
+    ("cut", r"malformed", r"A"),
+    ("error-inside", r"server", r"inside a 200"),
+    ("html", r"malformed", r"welcome to the proxy"),
+    ("huge", r"too_large|malformed|limit", r""),
     ("close", r"connect|network|transport", r""),
 ]
 # What must be scored in spite of it: the text is odd, but it is an answer.
@@ -232,7 +232,8 @@ class BadModels(LabCase):
         evidence = json.dumps([last.get("evidence", ""), last.get("response", "")] +
                               [a["evidence"] for a in document["attempts"]])
         self.assertGreater(len(evidence), 20, document)
-        self.assertRegex(evidence, words)
+        if words:
+            self.assertRegex(evidence, words)
 
     def test_every_fault_of_a_provider_ends_in_a_typed_outcome(self):
         runs = {}

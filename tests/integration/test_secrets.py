@@ -65,7 +65,8 @@ class Secrets(LabCase):
         if not lab.assay("status", ok=None).out.startswith("running"):
             lab.up()
         for p in lab.status()["processes"]:
-            environment = open(f"/proc/{p['pid']}/environ", "rb").read()
+            with open(f"/proc/{p['pid']}/environ", "rb") as f:
+                environment = f.read()
             self.assertEqual(KEY.encode() in environment, p["name"].startswith("worker"), p["name"])
 
 

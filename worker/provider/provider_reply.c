@@ -335,7 +335,9 @@ void provider_reply_describe(struct str body, struct provider_fault *f)
 		ptrdiff_t title = str_find(head, STR("<title>"));
 		struct str rest = title < 0 ? (struct str){ "", 0 } : str_slice(head, (size_t)title + 7, head.len);
 		ptrdiff_t end = str_find_char(rest, '<');
-		(void)provider_reply_printable(str_trim(str_slice(rest, 0, end < 0 ? 0 : (size_t)end)), shown, 160);
+		rest = str_trim(str_slice(rest, 0, end < 0 ? 0 : (size_t)end));
+		(void)provider_reply_printable(rest.len ? rest : head, shown,
+		                               160); /* the page itself when it has no title */
 		len = snprintf(text, sizeof(text), "an HTML page instead of JSON: '%s'", shown);
 	} else {
 		(void)provider_reply_printable(head, shown, 160);

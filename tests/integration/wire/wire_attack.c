@@ -4,7 +4,7 @@
  *   wire_attack WHAT ENDPOINT SERVER_KEY_FILE KEY_FILE  attacks, prints one line for each thing that came back
  *
  * WHAT is a name of `attacks` below. Lines: "refused CAUSE TEXT", "welcome", "renewed N" (N leases refused),
- * "committed FIRST-LAST", "lost" (the connection was cut), "denied" (the key), "quiet" when a second brought nothing.
+ * "committed FIRST-LAST", "lost" (the connection was cut), "denied" (the key), "quiet" when 300 ms brought nothing.
  */
 #include "common/base/check.h"
 #include "common/io/clock.h"
@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { QUIET_MS = 1000, LOUD_BYTES_MAX = 8 << 20, NESTING = 10000, SESSION = 4711, OVERSIZE_BYTES = 3 << 20 };
+enum { QUIET_MS = 300, LOUD_BYTES_MAX = 8 << 20, NESTING = 10000, SESSION = 4711, OVERSIZE_BYTES = 3 << 20 };
 
 struct attack {
 	struct zsock_context *context;
@@ -100,7 +100,7 @@ static void print_event(struct attack *a, const struct zsock_event *ev)
 	}
 }
 
-/* Prints what comes until a second was quiet, the connection is over, or (if asked) a Welcome has come. */
+/* Prints what comes until all was quiet for a while, the connection is over, or (if asked) a Welcome has come. */
 static void listen_on(struct attack *a, bool until_welcome)
 {
 	uint64_t heard_ms = clock_now_ms();

@@ -148,8 +148,9 @@ static void what_is_no_answer_is_malformed(void **state)
 		{ 200, "", "OK", "malformed later '2 bytes that are not JSON: 'OK''" },
 		{ 200, "", "<html><head><title>Just a moment...</title></head></html>",
 		  "malformed later 'an HTML page instead of JSON: 'Just a moment...''" },
-		{ 200, "", "<!DOCTYPE html>", "malformed later 'an HTML page instead of JSON: '''" },
-		{ 200, "", "<html><title>never closed", "malformed later 'an HTML page instead of JSON: '''" },
+		{ 200, "", "<!DOCTYPE html>", "malformed later 'an HTML page instead of JSON: '<!DOCTYPE html>''" },
+		{ 200, "", "<html><title>never closed",
+		  "malformed later 'an HTML page instead of JSON: '<html><title>never closed''" },
 		{ 200, "", "7", "malformed later 'the answer is JSON, but not an object'" },
 		{ 200, "", "[]", "malformed later 'the answer is JSON, but not an object'" },
 		{ 200, "", "\"Paris\"", "malformed later 'the answer is JSON, but not an object'" },
@@ -422,7 +423,7 @@ static void a_lost_reply_has_the_class_of_its_loss(void **state)
 		{ CLASS_NOT_ALLOWED, 0, "", "not_allowed final 'Connection refused'" },
 		{ CLASS_STALL, 429, ERROR("\"message\":\"slow\",\"code\":\"rate_limit_exceeded\""),
 		  "rate_limited paced 'slow'" },
-		{ CLASS_TOO_LARGE, 502, "<html>", "server later 'an HTML page instead of JSON: '''" },
+		{ CLASS_TOO_LARGE, 502, "<html>", "server later 'an HTML page instead of JSON: '<html>''" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct provider_reply reply = { .transport = rows[i].transport,

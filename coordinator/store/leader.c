@@ -262,8 +262,10 @@ static enum err_code move(struct leader *l, uint64_t now_ms)
 		return pg_step(l->pg, now_ms, &l->error);
 	case PG_READY:
 	case PG_DONE:
-		if (l->asked == ASKED_NOTHING)
-			return next_question(l, now_ms);
+		if (l->asked == ASKED_NOTHING) {
+			enum err_code gone = pg_step(l->pg, now_ms, &l->error);
+			return gone ? gone : next_question(l, now_ms);
+		}
 		on_answer(l, now_ms); /* it was there as soon as the question had gone out */
 		return ERR_OK;
 	case PG_BUSY:

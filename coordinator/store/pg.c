@@ -121,7 +121,7 @@ static void session_options(const struct pg *pg, char *out, size_t out_bytes)
 	/* Writers: plans must not follow statistics of tables that were empty a minute ago, and what a group of
 	 * unnested arrays joins by key is found by index or by hash, never by nested loops over both sides. */
 	static const char *const pins = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c "
-	                                "enable_nestloop=off -c enable_sort=off";
+					"enable_nestloop=off -c enable_sort=off";
 	(void)snprintf(out, out_bytes,
 	               "-c timezone=UTC -c jit=off -c synchronous_commit=on -c statement_timeout=%u"
 	               " -c idle_in_transaction_session_timeout=%u%s",
@@ -282,6 +282,17 @@ static enum err_code step_pipeline(struct pg *pg, struct error *reterr)
 	return ERR_OK;
 }
 
+/* Nothing is under way, yet the socket may have news: a server that went away, or a notice. */
+static enum err_code step_idle(struct pg *pg, struct error *reterr)
+{
+	struct pollfd p = { .fd = PQsocket(pg->conn), .events = POLLIN };
+	if (poll(&p, 1, 0) == 0)
+		return ERR_OK;
+	if (PQconsumeInput(pg->conn) != 1 || PQstatus(pg->conn) == CONNECTION_BAD)
+		return lost(pg, "the database connection was lost", reterr);
+	return ERR_OK;
+}
+
 enum err_code pg_step(struct pg *pg, uint64_t now_ms, struct error *reterr)
 {
 	switch (pg->state) {
@@ -295,7 +306,7 @@ enum err_code pg_step(struct pg *pg, uint64_t now_ms, struct error *reterr)
 	case PG_DONE:
 		break;
 	}
-	return ERR_OK;
+	return step_idle(pg, reterr);
 }
 
 enum pg_state pg_state(const struct pg *pg)

@@ -52,7 +52,8 @@ void pg_free(struct pg *pg);  /* accepts NULL */
 void pg_close(struct pg *pg); /* to PG_CLOSED; what was under way is in doubt */
 
 enum err_code pg_connect_start(struct pg *pg, uint64_t now_ms, struct error *reterr) MUST_CHECK;
-/* Moves on as far as it can without waiting. On an error while PG_CONNECTING or PG_BUSY the connection is PG_CLOSED. */
+/* Moves on as far as it can without waiting. After an error the connection is PG_CLOSED. While nothing is under way it
+ * only notices that the server has gone; results that are still to be read would go with it. */
 enum err_code pg_step(struct pg *pg, uint64_t now_ms, struct error *reterr) MUST_CHECK;
 enum pg_state pg_state(const struct pg *pg);
 int pg_fd(const struct pg *pg);                    /* -1 when closed; may change while connecting */

@@ -167,6 +167,8 @@ static enum err_code set_up(struct store *s, struct error *reterr)
 
 static enum err_code connected(struct store *s, struct error *reterr)
 {
+	if (pg_state(s->pg) != PG_CLOSED)
+		(void)!pg_step(s->pg, 0, NULL); /* a connection that died while nobody used it is made anew below */
 	if (pg_state(s->pg) == PG_CLOSED) {
 		enum err_code err = pg_run_connect(s->pg, reterr);
 		if (err)

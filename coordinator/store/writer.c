@@ -216,6 +216,12 @@ static enum err_code step_busy(struct writer *w, uint64_t now_ms)
 	return error_set(&w->error, ERR_TIMEOUT, "the database did not answer in time");
 }
 
+static enum err_code step_ready(struct writer *w, uint64_t now_ms)
+{
+	enum err_code err = pg_step(w->pg, now_ms, &w->error); /* it may have died of idleness */
+	return err || now_ms < w->retry_at_ms ? err : send_next(w, now_ms);
+}
+
 /* One move. *ret_moved: there may be more to do at once. */
 static enum err_code move(struct writer *w, uint64_t now_ms, bool *ret_moved)
 {
@@ -238,7 +244,7 @@ static enum err_code move(struct writer *w, uint64_t now_ms, bool *ret_moved)
 		if (w->phase != PHASE_NONE)
 			on_answer(w, now_ms); /* it was there as soon as the question had gone out */
 		else
-			err = now_ms < w->retry_at_ms ? ERR_OK : send_next(w, now_ms);
+			err = step_ready(w, now_ms);
 		break;
 	case PG_BUSY:
 		err = step_busy(w, now_ms);

@@ -7,7 +7,8 @@
 --   h missing, record of a later retry     its own retry_no; h's share leaves the summary
 --   h missing, and a better record late    h + 1; h's share leaves the summary  (scored beats unscored beats the rest)
 --   else                                   none; an answer whose ask is not stored has been paid for twice
--- Callers hold the run's lock (statements/lock.sql), so nothing of these samples changes underneath.
+-- Callers hold the run's lock (statements/lock.sql), so nothing of these samples changes underneath. A run that ended
+-- before its time takes rows as "after the end" (flag 32), outside of its summary; assay.run_reopen() takes them in.
 WITH lead AS MATERIALIZED (
   SELECT 1 FROM assay.leader WHERE term = $1 FOR SHARE
 ), runs AS MATERIALIZED (
@@ -159,7 +160,7 @@ WITH lead AS MATERIALIZED (
           UNION ALL
           SELECT run_id, team_id, metric_count, task_no, stratum_no, -1, h_outcome, h_rank, h_flags, h_in, h_cached, h_out,
                  h_reasoning, h_cost, h_latency
-            FROM won WHERE NOT after_end AND h_retry IS NOT NULL AND h_flags & 32 = 0) m
+            FROM won WHERE NOT after_end AND h_retry IS NOT NULL) m
    GROUP BY 1, 2, 3, 4, 5
 ), moved_value AS MATERIALIZED (
   SELECT run_id, task_no, stratum_no, metric, sum(n) AS n, sum(n * value::numeric) AS sum,
@@ -173,7 +174,7 @@ WITH lead AS MATERIALIZED (
                          SELECT * FROM assay.result_score_p{part} s WHERE s.run_id = w.run_id
                             AND s.item_no = w.item_no AND s.epoch = w.epoch AND s.retry_no = w.h_retry
                             AND s.scoring_no = 0 OFFSET 0) s
-                   WHERE NOT w.after_end AND w.h_rank = 1 AND w.h_flags & 32 = 0 AND s.value IS NOT NULL) v
+                   WHERE NOT w.after_end AND w.h_rank = 1 AND s.value IS NOT NULL) v
            GROUP BY 1, 2, 3, 4, 5) by_value -- numeric is dear, and most scores are 0 or 1
    GROUP BY 1, 2, 3, 4
 ), delta AS (

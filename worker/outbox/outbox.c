@@ -3,6 +3,7 @@
 #include "common/base/mem.h"
 #include "common/io/fs.h"
 #include "common/io/keys.h"
+#include "common/wire/frame.h"
 #include <string.h>
 
 enum { ID_FILE_BYTES = WIRE_OUTBOX_ID_BYTES + 4, SCRATCH_BYTES = 32 << 20, FILE_MODE = 0600, DIR_MODE = 0700 };
@@ -203,7 +204,8 @@ static enum err_code begin_segment(struct outbox *o, struct error *reterr)
 	struct buf bytes;
 	buf_init(&bytes, OUTBOX_SEGMENT_HEADER_BYTES);
 	outbox_segment_write(&header, &bytes);
-	check(!bytes.failed);
+	if (bytes.failed)
+		return error_set(reterr, ERR_NOMEM, "a new segment of the outbox");
 	o->segment_no++; /* also on failure: a name is never used twice */
 	enum err_code err = fs_write_atomic(path.text, buf_str(&bytes), FILE_MODE, reterr);
 	if (!err)
@@ -242,7 +244,8 @@ static enum err_code reserve(struct outbox *o, size_t count, struct error *reter
 	if (!outbox_index_must_reserve(&o->index, count, &next))
 		return ERR_OK;
 	buf_clear(&o->group);
-	check(outbox_write_reserve(next, o->salt, &o->group));
+	if (!outbox_write_reserve(next, o->salt, &o->group))
+		return error_set(reterr, ERR_NOMEM, "a reservation of record numbers");
 	enum err_code err = append_bytes(o, buf_str(&o->group), reterr);
 	if (!err)
 		err = outbox_sync(o, reterr);
@@ -267,6 +270,13 @@ struct written {
 	size_t from, to;
 };
 
+static enum err_code cannot_write(const struct record *r, struct error *reterr)
+{
+	if (frame_record_bytes(&r->m) > RECORD_BYTES_MAX || r->item.len > OUTBOX_PAYLOAD_BYTES_MAX / 4)
+		return error_set(reterr, ERR_LIMIT, "a record does not fit a frame");
+	return error_set(reterr, ERR_NOMEM, "no memory to write a record");
+}
+
 static enum err_code write_group(struct outbox *o, struct record *const *records, size_t count, struct written *written,
                                  struct error *reterr)
 {
@@ -274,7 +284,7 @@ static enum err_code write_group(struct outbox *o, struct record *const *records
 	uint64_t base = fs_file_size(o->file);
 	for (size_t i = 0; i < count; i++) {
 		if (!write_one(o, records[i]))
-			return error_set(reterr, ERR_LIMIT, "a group of %zu records does not fit", count);
+			return cannot_write(records[i], reterr);
 		written[i].to = o->group.len;
 		written[i].from = i > 0 ? written[i - 1].to : 0;
 	}
@@ -367,8 +377,8 @@ static enum err_code read_bytes(struct outbox *o, const struct outbox_place *pla
 	struct fs_file *file = NULL;
 	buf_clear(&o->read);
 	if (!buf_reserve(&o->read, len))
-		return error_set(reterr, ERR_CORRUPT, "record %llu: %zu bytes long",
-		                 (unsigned long long)place->record_no, len);
+		return error_set(reterr, ERR_NOMEM, "record %llu of %zu bytes", (unsigned long long)place->record_no,
+		                 len);
 	enum err_code err = fs_file_open(path.text, FILE_MODE, &file, reterr);
 	size_t got = 0;
 	if (!err)

@@ -2,6 +2,8 @@
 #include "common/base/check.h"
 #include "common/base/mem.h"
 
+#define RECORD_NO_MAX (UINT64_C(1) << 62) /* a hundred thousand years at a million a second */
+
 void outbox_index_init(struct outbox_index *x)
 {
 	*x = (struct outbox_index){ .record_no_next = 1, .record_no_reserved = 1 };
@@ -126,22 +128,24 @@ void outbox_index_segment(struct outbox_index *x, uint64_t segment_no)
 
 /* ---- replay ---- */
 
-static bool replay_record(struct outbox_index *x, const struct outbox_entry *e, struct arena *scratch)
+static enum err_code replay_record(struct outbox_index *x, const struct outbox_entry *e, struct arena *scratch,
+                                   struct error *reterr)
 {
-	struct error ignored; /* damage is counted by the caller */
 	struct outbox_answer answer;
 	const struct msg_record *r = NULL;
+	enum err_code err;
 	arena_reset(scratch);
 	if (e->kind == OUTBOX_ANSWER) {
-		if (outbox_read_answer(e, scratch, &answer, &ignored))
-			return false;
-		r = answer.record;
-	} else if (outbox_read_record(e, scratch, &r, &ignored)) {
-		return false;
+		err = outbox_read_answer(e, scratch, &answer, reterr);
+		r = err ? NULL : answer.record;
+	} else {
+		err = outbox_read_record(e, scratch, &r, reterr);
 	}
+	if (err)
+		return err;
 	struct outbox_part *p = &x->parts[x->part_count - 1];
 	if (p->len > 0 && p->slots[p->len - 1].record_no >= e->record_no)
-		return false;
+		return error_set(reterr, ERR_CORRUPT, "record numbers that do not rise");
 	add_slot(x, (struct outbox_slot){
 			    .record_no = e->record_no,
 			    .ask_id = r->ask_id,
@@ -150,33 +154,36 @@ static bool replay_record(struct outbox_index *x, const struct outbox_entry *e, 
 			    .kind = (uint8_t)e->kind,
 		    });
 	*(bool *)map_put_u64(&x->replayed, r->ask_id, NULL) = true;
-	return true;
+	return ERR_OK;
 }
 
-static bool replay_entry(struct outbox_index *x, const struct outbox_entry *e, uint64_t now_ms, struct arena *scratch)
+static enum err_code replay_entry(struct outbox_index *x, const struct outbox_entry *e, uint64_t now_ms,
+                                  struct arena *scratch, struct error *reterr)
 {
 	uint64_t next = 0;
 	switch (e->kind) {
 	case OUTBOX_ANSWER:
 	case OUTBOX_RESULT:
 	case OUTBOX_ATTEMPT:
+		if (e->record_no > RECORD_NO_MAX)
+			return error_set(reterr, ERR_CORRUPT, "a record number that was never given");
 		x->record_no_next = MAX_OF(x->record_no_next, e->record_no + 1);
-		return replay_record(x, e, scratch);
+		return replay_record(x, e, scratch, reterr);
 	case OUTBOX_TRIM:
 		for (size_t i = 0; i < outbox_trim_count(e); i++) {
 			struct record_range range = outbox_trim_at(e, i);
 			(void)outbox_index_commit(x, &range, 1, now_ms); /* how many is of no use here */
 		}
-		return true;
+		return ERR_OK;
 	case OUTBOX_RESERVE:
-		if (!outbox_read_reserve(e, &next))
-			return false;
+		if (!outbox_read_reserve(e, &next) || next > RECORD_NO_MAX)
+			return error_set(reterr, ERR_CORRUPT, "a reservation that was never made");
 		x->record_no_next = MAX_OF(x->record_no_next, next);
-		return true;
+		return ERR_OK;
 	case OUTBOX_CONTEXT:
-		return true;
+		return ERR_OK;
 	}
-	return true; /* a kind of a later version */
+	return ERR_OK; /* a kind of a later version */
 }
 
 enum err_code outbox_index_replay(struct outbox_index *x, const struct outbox_id *id, uint64_t segment_no,
@@ -198,9 +205,12 @@ enum err_code outbox_index_replay(struct outbox_index *x, const struct outbox_id
 	outbox_index_segment(x, segment_no);
 	size_t at = MIN_OF((size_t)OUTBOX_SEGMENT_HEADER_BYTES, bytes.len);
 	struct outbox_entry e;
-	while (outbox_entry_next(bytes, &at, outbox_salt(&header), &e, &x->damaged_count))
-		if (!replay_entry(x, &e, now_ms, scratch))
-			x->damaged_count++;
+	while (outbox_entry_next(bytes, &at, outbox_salt(&header), &e, &x->damaged_count)) {
+		err = replay_entry(x, &e, now_ms, scratch, reterr);
+		if (err && err != ERR_CORRUPT)
+			return err;
+		x->damaged_count += err == ERR_CORRUPT;
+	}
 	*ret_end = at;
 	return ERR_OK;
 }

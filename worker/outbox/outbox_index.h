@@ -63,7 +63,8 @@ void outbox_index_done(struct outbox_index *x);
 /* ---- replay, segments in the order of their numbers ---- */
 
 /* Reads one segment's bytes, header included. *ret_end: where the file is to be cut, the end of its last whole entry.
- * Damage is counted, never an error. ERR_UNSUPPORTED: a later format; ERR_CORRUPT: whole, but another outbox's. */
+ * Damage is counted, never an error. ERR_UNSUPPORTED: of a later version; ERR_CORRUPT: whole, but another outbox's;
+ * ERR_LIMIT: no memory. What an error leaves behind is of no use. */
 enum err_code outbox_index_replay(struct outbox_index *x, const struct outbox_id *id, uint64_t segment_no,
                                   struct str bytes, uint64_t now_ms, struct arena *scratch, size_t *ret_end,
                                   struct error *reterr) MUST_CHECK;

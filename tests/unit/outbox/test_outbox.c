@@ -1,4 +1,5 @@
 /* Goal: what was acknowledged is there after any death; a disk that fails costs nothing; two workers never share. */
+#include "common/base/mem.h"
 #include "common/io/fs_calls.h"
 #include "tests/unit/outbox/outbox_fixture.h"
 #include <errno.h>
@@ -279,6 +280,35 @@ static void whichever_call_fails_nothing_acknowledged_is_lost(void **state)
 	}
 }
 
+static void whichever_allocation_fails_nothing_is_lost(void **state)
+{
+	const char *dir = *state;
+	static char big[100 << 10];
+	struct error error;
+	memset(big, 'x', sizeof(big) - 1);
+	for (uint64_t nth = 1; nth < 40; nth++) {
+		struct outbox *o = open_outbox(dir);
+		struct record *records[] = { an_answer(1, big), a_result(2, big) }, *back = NULL;
+		mem_fail_at(nth);
+		enum err_code err = outbox_append(o, records, 2, &error);
+		mem_fail_at(0);
+		if (err) {
+			assert_int_equal(err, ERR_NOMEM);
+			append(o, records, 2);
+		}
+		mem_fail_at(nth);
+		err = outbox_load(o, records[0]->m.record_no, &back, &error);
+		mem_fail_at(0);
+		if (err)
+			assert_ok(outbox_load(o, records[0]->m.record_no, &back, &error), &error);
+		assert_int_equal(back->m.response.len, sizeof(big) - 1);
+		record_free(back);
+		free_records(records, 2);
+		outbox_close(o);
+		assert_ok(fs_remove_tree(dir, &error), &error);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
@@ -293,6 +323,7 @@ int main(void)
 		TEST(segments_follow_one_another_and_go_when_done),
 		TEST(record_numbers_never_restart_though_their_reservation_is_deleted),
 		TEST(whichever_call_fails_nothing_acknowledged_is_lost),
+		TEST(whichever_allocation_fails_nothing_is_lost),
 	};
 	return cmocka_run_group_tests_name("outbox", tests, NULL, NULL);
 }

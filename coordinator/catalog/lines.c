@@ -14,7 +14,7 @@ void lines_done(struct lines *l)
 
 static enum err_code too_long(const struct lines *l, struct error *reterr)
 {
-	return error_set(reterr, ERR_LIMIT, "%s:%llu: the line is over %d MiB", l->name,
+	return error_set(reterr, ERR_LIMIT, "%s:%llu:1: the line is over %d MiB", l->name,
 	                 (unsigned long long)l->line_no + 1, LINES_BYTES_MAX >> 20);
 }
 

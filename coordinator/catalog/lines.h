@@ -17,7 +17,7 @@ typedef enum err_code lines_take(void *arg, uint64_t line_no, struct str line, s
 struct lines {
 	struct buf held;  /* the beginning of a line whose end has not come */
 	uint64_t line_no; /* lines handed on */
-	const char *name; /* borrowed; for errors: "items.jsonl:17: ..." */
+	const char *name; /* borrowed; for errors: "items.jsonl:17:1: ..." */
 	lines_take *take;
 	void *arg;
 };

@@ -3,6 +3,7 @@
 #include "common/base/prompt.h"
 #include "common/base/unicode.h"
 #include "coordinator/catalog/item_choices.h"
+#include "coordinator/catalog/item_column.h"
 #include "coordinator/catalog/words.h"
 #include <math.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@ const char *const suite_provenances[] = { "production", "representative", "synth
 
 struct reader {
 	const char *name;
+	struct str line;
 	uint64_t line_no;
 	const struct suite_item_rules *rules;
 	struct arena *arena;
@@ -27,6 +29,13 @@ struct reader {
 	struct error *reterr;
 };
 
+static enum err_code bad_at(struct reader *r, size_t column, const char *text)
+{
+	return error_set(r->reterr, ERR_INVALID, "%s:%llu:%zu: %s", r->name, (unsigned long long)r->line_no, column,
+	                 text);
+}
+
+/* Every message begins with the member that it is about: there it points. */
 PRINTF_LIKE(2, 3)
 static enum err_code bad(struct reader *r, const char *format, ...)
 {
@@ -37,7 +46,7 @@ static enum err_code bad(struct reader *r, const char *format, ...)
 	va_end(args);
 	if (len < 0)
 		text[0] = '\0';
-	return error_set(r->reterr, ERR_INVALID, "%s:%llu: %s", r->name, (unsigned long long)r->line_no, text);
+	return bad_at(r, item_column_of_message(r->line, str_from(text)), text);
 }
 
 static enum err_code wrong_kind(struct reader *r, const char *field, const char *wanted, const struct json *v)
@@ -112,10 +121,14 @@ static bool holds_nul(const struct json *v)
 static enum err_code only_keys(struct reader *r, const struct json *object, const char *in, const char *const *known)
 {
 	for (struct json_iter it = { 0 }; json_next(object, &it);) {
-		char shown[EXCERPT_BYTES], advice[WORDS_ADVICE_BYTES];
+		char shown[EXCERPT_BYTES], advice[WORDS_ADVICE_BYTES], text[ERROR_TEXT_BYTES_MAX];
 		(void)unicode_excerpt(it.key, shown, sizeof(shown));
-		if (!words_has(known, it.key))
-			return bad(r, "unknown key '%s'%s%s", shown, in, words_advice(known, it.key, advice));
+		if (!words_has(known, it.key)) {
+			(void)snprintf(text, sizeof(text), "unknown key '%s'%s%s%s", shown, in ? " in " : "",
+			               in ? in : "",
+			               words_advice(known, it.key, advice)); /* a cut text is still a text */
+			return bad_at(r, item_column(r->line, in ? str_from(in) : it.key), text);
+		}
 		if (holds_nul(it.value))
 			return bad(r, "%s holds U+0000, which no database takes as text", shown);
 	}
@@ -183,7 +196,9 @@ static enum err_code check_prompt(struct reader *r, const struct suite_item *ite
 	if (!err)
 		err = prompt_check(generate, r->root, r->reterr);
 	if (err)
-		return error_wrap(r->reterr, ERR_INVALID, "%s:%llu: item '%s'", r->name, (unsigned long long)r->line_no,
+		return error_wrap(r->reterr, ERR_INVALID, "%s:%llu:%zu: item '%s'", r->name,
+		                  (unsigned long long)r->line_no,
+		                  r->reterr ? item_column_of_message(r->line, str_from(r->reterr->text)) : 1,
 		                  unicode_excerpt(item->id, id, sizeof(id)));
 	return ERR_OK;
 }
@@ -255,7 +270,7 @@ static enum err_code read_source(struct reader *r, struct suite_item *item)
 		return ERR_OK;
 	if (json_kind(v) != JSON_OBJECT)
 		return wrong_kind(r, "source", "an object", v);
-	enum err_code err = only_keys(r, v, " in source", source_keys);
+	enum err_code err = only_keys(r, v, "source", source_keys);
 	if (err)
 		return err;
 	if (!json_str(json_get(v, "kind"), &kind) || !words_has(suite_provenances, kind))
@@ -334,7 +349,7 @@ static enum err_code write_content(struct reader *r, struct suite_item *item)
 
 static enum err_code read_members(struct reader *r, struct suite_item *item)
 {
-	enum err_code err = only_keys(r, r->root, "", item_keys);
+	enum err_code err = only_keys(r, r->root, NULL, item_keys);
 	if (!err)
 		err = read_id(r, item);
 	if (!err)
@@ -358,7 +373,9 @@ static enum err_code read_members(struct reader *r, struct suite_item *item)
 enum err_code suite_item_read(struct str line, const char *name, uint64_t line_no, const struct suite_item_rules *rules,
                               struct arena *a, struct suite_item *ret_item, struct error *reterr)
 {
-	struct reader r = { .name = name, .line_no = line_no, .rules = rules, .arena = a, .reterr = reterr };
+	struct reader r = {
+		.name = name, .line = line, .line_no = line_no, .rules = rules, .arena = a, .reterr = reterr
+	};
 	struct suite_item item = { .line = line_no };
 	struct json_doc *doc;
 	struct error syntax = { .text = "" };

@@ -2,8 +2,8 @@
  *
  * The content of an item is the canonical JSON of {input, target, choices, vars, metadata, tools, files} as far as they
  * are there (null is not there); its hash is BLAKE2b-256 of these bytes and is its identity for ever. Id, weight,
- * source and split are facts about the item's place in a suite and are not content. Errors name file, line and field:
- * "items.jsonl:17: choices[1] must be text, not an integer". Pure; any thread. */
+ * source and split are facts about the item's place in a suite and are not content. Errors name file, line, column
+ * and field: "items.jsonl:17:31: choices[1] must be text, not an integer". Pure; any thread. */
 #ifndef ASSAY_CATALOG_SUITE_ITEM_H
 #define ASSAY_CATALOG_SUITE_ITEM_H
 

@@ -2,6 +2,7 @@
 #include "common/base/map.h"
 #include "common/base/mem.h"
 #include "common/base/unicode.h"
+#include "coordinator/catalog/item_column.h"
 #include "coordinator/catalog/lines.h"
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,8 @@ struct item_files {
 	uint32_t file;
 	const char *name; /* C string of names[file] */
 	struct lines lines;
-	bool stopped; /* the error is ours, not the source's */
+	struct str line; /* the one that is being taken */
+	bool stopped;    /* the error is ours, not the source's */
 };
 
 /* ---- names ---- */
@@ -97,8 +99,9 @@ static enum err_code note_slice(struct item_files *f, const char *dimension, str
 	return f->slices.len <= SUITE_SLICES_MAX
 	               ? ERR_OK
 	               : error_set(reterr, ERR_LIMIT,
-	                           "%s:%llu: over %d different tasks and strata; a stratum groups many items", f->name,
-	                           (unsigned long long)line_no, SUITE_SLICES_MAX);
+	                           "%s:%llu:%zu: over %d different tasks and strata; a stratum groups many items",
+	                           f->name, (unsigned long long)line_no, item_column(f->line, STR("metadata")),
+	                           SUITE_SLICES_MAX);
 }
 
 static enum err_code note_id(struct item_files *f, const struct suite_item *item, struct error *reterr)
@@ -107,9 +110,10 @@ static enum err_code note_id(struct item_files *f, const struct suite_item *item
 	bool is_new;
 	struct place *place = map_put(&f->ids, item->id, &is_new);
 	if (!is_new)
-		return error_set(reterr, ERR_INVALID, "%s:%llu: id '%s' is used already at %.*s:%llu", f->name,
-		                 (unsigned long long)item->line, unicode_excerpt(item->id, shown, sizeof(shown)),
-		                 STR_ARG(f->names[place->file]), (unsigned long long)place->line);
+		return error_set(reterr, ERR_INVALID, "%s:%llu:%zu: id '%s' is used already at %.*s:%llu", f->name,
+		                 (unsigned long long)item->line, item_column(f->line, STR("id")),
+		                 unicode_excerpt(item->id, shown, sizeof(shown)), STR_ARG(f->names[place->file]),
+		                 (unsigned long long)place->line);
 	*place = (struct place){ item->line, f->file };
 	return ERR_OK;
 }
@@ -125,7 +129,7 @@ static enum err_code take_item(struct item_files *f, const struct suite_item *it
 	if (err)
 		return err;
 	if (s->item_count >= f->items_max)
-		return error_set(reterr, ERR_LIMIT, "%s:%llu: more than %llu items", f->name,
+		return error_set(reterr, ERR_LIMIT, "%s:%llu:1: more than %llu items", f->name,
 		                 (unsigned long long)item->line, (unsigned long long)f->items_max);
 	mem_reserve(&s->items, &f->cap, s->item_count + 1, sizeof(*s->items));
 	s->items[s->item_count++] = *item;
@@ -139,6 +143,7 @@ static enum err_code take_line(void *arg, uint64_t line_no, struct str line, str
 	struct suite_item item;
 	if (str_trim(line).len == 0)
 		return ERR_OK;
+	f->line = line;
 	enum err_code err = suite_item_read(line, f->name, line_no, &f->r->rules, &f->r->s->arena, &item, reterr);
 	return err ? err : take_item(f, &item, reterr);
 }
@@ -179,7 +184,7 @@ static enum err_code read_file(struct item_files *f, const struct yaml *root, si
 	if (err)
 		return error_set(r->reterr, err, "%s", wrong.text);
 	if (r->s->item_count == before)
-		return error_set(r->reterr, ERR_INVALID, "%s:1: no items in this file", f->name);
+		return error_set(r->reterr, ERR_INVALID, "%s:1:1: no items in this file", f->name);
 	if (str_eq_c(r->rules.split, "holdout"))
 		r->s->holdout_count = r->s->item_count - before;
 	return ERR_OK;

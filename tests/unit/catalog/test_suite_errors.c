@@ -97,8 +97,8 @@ static const struct {
 	{ "a file that is not there", "schema: assay.suite.v1\nname: s\ntask: t\nitems: [x.jsonl]\n" SCORES, ITEM, "s.yaml:4:9: x.jsonl: no such file" },
 
 	/* items */
-	{ "no items", GOOD, "", "i.jsonl:1: no items in this file" },
-	{ "blank lines only", GOOD, "\n  \n\r\n", "i.jsonl:1: no items in this file" },
+	{ "no items", GOOD, "", "i.jsonl:1:1: no items in this file" },
+	{ "blank lines only", GOOD, "\n  \n\r\n", "i.jsonl:1:1: no items in this file" },
 	{ "a byte order mark", GOOD, "\xEF\xBB\xBF" ITEM, "i.jsonl:1:1: the file starts with a byte order mark; save it without" },
 	{ "bad UTF-8 in a line", GOOD, ITEM "{\"id\":\"\xC3\x28\"}\n", "i.jsonl:2:8: not valid UTF-8" },
 	{ "cut JSON", GOOD, ITEM "\n{\"id\":\"b\"\n", "~i.jsonl:3:" },
@@ -106,47 +106,47 @@ static const struct {
 	{ "a number out of range", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"weight\":1e999}\n", "~i.jsonl:1:" },
 	{ "a key twice in an item", GOOD, "{\"id\":\"a\",\"id\":\"b\"}\n", "~i.jsonl:1:" },
 	{ "two documents on a line", GOOD, "{\"id\":\"a\"} {}\n", "~i.jsonl:1:" },
-	{ "an item that is a list", GOOD, "[1]\n", "i.jsonl:1: an item must be an object, not an array" },
-	{ "an unknown key of an item", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"traget\":\"A\"}\n", "i.jsonl:1: unknown key 'traget'; did you mean 'target'?" },
-	{ "no id", GOOD, "{\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1: id is missing" },
-	{ "a number for an id", GOOD, "{\"id\":1,\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1: id must be text, not an integer" },
-	{ "an empty id", GOOD, "{\"id\":\" \",\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1: id is empty" },
-	{ "an id with a line break", GOOD, "{\"id\":\"a\\nb\",\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1: id holds a control character" },
-	{ "NUL in a text", GOOD, "{\"id\":\"a\",\"input\":\"Q\\u0000\",\"target\":\"A\"}\n", "i.jsonl:1: input holds U+0000, which no database takes as text" },
-	{ "NUL deep inside", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"metadata\":{\"x\":[{\"y\":\"\\u0000\"}]}}\n", "~i.jsonl:1: metadata holds U+0000" },
-	{ "an id twice", GOOD, ITEM "\n" "{\"id\":\"a\",\"input\":\"R\",\"target\":\"B\"}\n", "i.jsonl:3: id 'a' is used already at i.jsonl:1" },
-	{ "no input", GOOD, "{\"id\":\"a\",\"target\":\"A\"}\n", "i.jsonl:1: item 'a': input must be text or a list of messages, not nothing" },
-	{ "a number for input", GOOD, "{\"id\":\"a\",\"input\":5,\"target\":\"A\"}\n", "i.jsonl:1: item 'a': input must be text or a list of messages, not an integer" },
-	{ "a message without role", GOOD, "{\"id\":\"a\",\"input\":[{\"content\":\"x\"}],\"target\":\"A\"}\n", "~i.jsonl:1: item 'a': input[0] must be an object with role and content" },
-	{ "a name that is missing", GOOD "generate: {prompt: '{{question}}'}\n", ITEM "{\"id\":\"b\"}\n", "i.jsonl:1: item 'a': no value for question" },
-	{ "a name missing in the second", GOOD "generate: {prompt: '{{question}}'}\n", "{\"id\":\"a\",\"vars\":{\"question\":\"x\"},\"target\":\"A\"}\n" ITEM, "i.jsonl:2: item 'a': no value for question" },
+	{ "an item that is a list", GOOD, "[1]\n", "i.jsonl:1:1: an item must be an object, not an array" },
+	{ "an unknown key of an item", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"traget\":\"A\"}\n", "i.jsonl:1:23: unknown key 'traget'; did you mean 'target'?" },
+	{ "no id", GOOD, "{\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1:1: id is missing" },
+	{ "a number for an id", GOOD, "{\"id\":1,\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1:2: id must be text, not an integer" },
+	{ "an empty id", GOOD, "{\"id\":\" \",\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1:2: id is empty" },
+	{ "an id with a line break", GOOD, "{\"id\":\"a\\nb\",\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1:2: id holds a control character" },
+	{ "NUL in a text", GOOD, "{\"id\":\"a\",\"input\":\"Q\\u0000\",\"target\":\"A\"}\n", "i.jsonl:1:11: input holds U+0000, which no database takes as text" },
+	{ "NUL deep inside", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"metadata\":{\"x\":[{\"y\":\"\\u0000\"}]}}\n", "~i.jsonl:1:36: metadata holds U+0000" },
+	{ "an id twice", GOOD, ITEM "\n" "{\"id\":\"a\",\"input\":\"R\",\"target\":\"B\"}\n", "i.jsonl:3:2: id 'a' is used already at i.jsonl:1" },
+	{ "no input", GOOD, "{\"id\":\"a\",\"target\":\"A\"}\n", "i.jsonl:1:1: item 'a': input must be text or a list of messages, not nothing" },
+	{ "a number for input", GOOD, "{\"id\":\"a\",\"input\":5,\"target\":\"A\"}\n", "i.jsonl:1:11: item 'a': input must be text or a list of messages, not an integer" },
+	{ "a message without role", GOOD, "{\"id\":\"a\",\"input\":[{\"content\":\"x\"}],\"target\":\"A\"}\n", "~i.jsonl:1:11: item 'a': input[0] must be an object with role and content" },
+	{ "a name that is missing", GOOD "generate: {prompt: '{{question}}'}\n", ITEM "{\"id\":\"b\"}\n", "i.jsonl:1:1: item 'a': no value for question" },
+	{ "a name missing in the second", GOOD "generate: {prompt: '{{question}}'}\n", "{\"id\":\"a\",\"vars\":{\"question\":\"x\"},\"target\":\"A\"}\n" ITEM, "i.jsonl:2:1: item 'a': no value for question" },
 	{ "the target in a prompt", GOOD "generate: {prompt: '{{target}}'}\n", ITEM, "~no value for target" },
-	{ "no target", GOOD, "{\"id\":\"a\",\"input\":\"Q\"}\n", "i.jsonl:1: target is missing, and scorer 'exact' needs one" },
+	{ "no target", GOOD, "{\"id\":\"a\",\"input\":\"Q\"}\n", "i.jsonl:1:1: target is missing, and scorer 'exact' needs one" },
 	{ "a target of null", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":null}\n", "~target is missing" },
-	{ "an empty target", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"\"}\n", "i.jsonl:1: target is empty: any answer would match it" },
-	{ "an empty list of targets", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":[]}\n", "i.jsonl:1: target is an empty list" },
+	{ "an empty target", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"\"}\n", "i.jsonl:1:23: target is empty: any answer would match it" },
+	{ "an empty list of targets", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":[]}\n", "i.jsonl:1:23: target is an empty list" },
 	{ "an object for a target", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":{}}\n", "~target must be text, a number, or a list of these, not an object" },
-	{ "a list inside a list", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":[\"x\",[]]}\n", "i.jsonl:1: target[1] must be text, a number, true or false, not an array" },
-	{ "vars that are a list", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"vars\":[]}\n", "i.jsonl:1: vars must be an object, not an array" },
-	{ "a weight in words", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"weight\":\"NaN\"}\n", "i.jsonl:1: weight must be a number, not a string" },
-	{ "a negative weight", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"weight\":-0.5}\n", "i.jsonl:1: weight must be a finite number of at least 0, not -0.5" },
+	{ "a list inside a list", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":[\"x\",[]]}\n", "i.jsonl:1:23: target[1] must be text, a number, true or false, not an array" },
+	{ "vars that are a list", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"vars\":[]}\n", "i.jsonl:1:36: vars must be an object, not an array" },
+	{ "a weight in words", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"weight\":\"NaN\"}\n", "i.jsonl:1:36: weight must be a number, not a string" },
+	{ "a negative weight", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"weight\":-0.5}\n", "i.jsonl:1:36: weight must be a finite number of at least 0, not -0.5" },
 	{ "no weight at all", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"weight\":0}\n", "s.yaml:4:8: every item has the weight 0" },
-	{ "a source of an unknown kind", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"source\":{\"kind\":\"real\"}}\n", "~i.jsonl:1: source.kind must be production, representative" },
-	{ "a source with a stray key", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"source\":{\"kind\":\"external\",\"license\":\"x\"}}\n", "i.jsonl:1: unknown key 'license' in source; did you mean 'licence'?" },
-	{ "a date in words", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"source\":{\"kind\":\"external\",\"date\":\"May\"}}\n", "i.jsonl:1: source.date must be written 2026-01-31" },
-	{ "a stratum that is a list", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"metadata\":{\"stratum\":[1]}}\n", "i.jsonl:1: metadata.stratum must be text or a number, not an array" },
-	{ "an empty task", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"metadata\":{\"task\":\"\"}}\n", "~i.jsonl:1: metadata.task must have 1 to 200 bytes" },
-	{ "choices that are text", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":\"ab\"}\n", "i.jsonl:1: choices must be a list of texts, not a string" },
-	{ "one choice in an item", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":[\"x\"]}\n", "i.jsonl:1: choices must be 2 to 1000, not 1" },
-	{ "a choice that is a number", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":[\"x\",1]}\n", "i.jsonl:1: choices[1] must be text, not an integer" },
-	{ "an empty choice in an item", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":[\" \",\"x\"]}\n", "i.jsonl:1: choices[0] is empty" },
-	{ "a choice twice in an item", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":[\"x\",\"y\",\"x\"]}\n", "i.jsonl:1: choices[0] and choices[2] are the same: 'x'" },
-	{ "nothing to choose from", HEAD "scores: [{type: choice}]\n", ITEM, "i.jsonl:1: choices are missing, and scorer 'choice' needs them" },
-	{ "a target that is no choice", HEAD "scores: [{type: choice}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"z\",\"choices\":[\"x\",\"y\"]}\n", "i.jsonl:1: target 'z' is none of the 2 choices, by text or by letter" },
-	{ "a letter past the choices", HEAD "scores: [{type: choice, choices: 8}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"I\"}\n", "i.jsonl:1: target 'I' is none of the 8 choices, by text or by letter" },
-	{ "a letter where there are too many", HEAD "scores: [{type: choice, choices: 27}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1: target 'A' is none of the 27 choices" },
-	{ "a stratum with a line break", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"metadata\":{\"stratum\":\"a\\nb\"}}\n", "~i.jsonl:1: metadata.stratum must have 1 to 200 bytes and no control" },
-	{ "a letter without letters", HEAD "scores: [{type: choice, letters: false}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":[\"x\",\"B\"],\"choices\":[\"x\",\"y\"]}\n", "i.jsonl:1: target[1] 'B' is none of the 2 choices" },
+	{ "a source of an unknown kind", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"source\":{\"kind\":\"real\"}}\n", "~i.jsonl:1:36: source.kind must be production, representative" },
+	{ "a source with a stray key", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"source\":{\"kind\":\"external\",\"license\":\"x\"}}\n", "i.jsonl:1:36: unknown key 'license' in source; did you mean 'licence'?" },
+	{ "a date in words", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"source\":{\"kind\":\"external\",\"date\":\"May\"}}\n", "i.jsonl:1:36: source.date must be written 2026-01-31" },
+	{ "a stratum that is a list", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"metadata\":{\"stratum\":[1]}}\n", "i.jsonl:1:36: metadata.stratum must be text or a number, not an array" },
+	{ "an empty task", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"metadata\":{\"task\":\"\"}}\n", "~i.jsonl:1:36: metadata.task must have 1 to 200 bytes" },
+	{ "choices that are text", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":\"ab\"}\n", "i.jsonl:1:36: choices must be a list of texts, not a string" },
+	{ "one choice in an item", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":[\"x\"]}\n", "i.jsonl:1:36: choices must be 2 to 1000, not 1" },
+	{ "a choice that is a number", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":[\"x\",1]}\n", "i.jsonl:1:36: choices[1] must be text, not an integer" },
+	{ "an empty choice in an item", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":[\" \",\"x\"]}\n", "i.jsonl:1:36: choices[0] is empty" },
+	{ "a choice twice in an item", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":[\"x\",\"y\",\"x\"]}\n", "i.jsonl:1:36: choices[0] and choices[2] are the same: 'x'" },
+	{ "nothing to choose from", HEAD "scores: [{type: choice}]\n", ITEM, "i.jsonl:1:1: choices are missing, and scorer 'choice' needs them" },
+	{ "a target that is no choice", HEAD "scores: [{type: choice}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"z\",\"choices\":[\"x\",\"y\"]}\n", "i.jsonl:1:23: target 'z' is none of the 2 choices, by text or by letter" },
+	{ "a letter past the choices", HEAD "scores: [{type: choice, choices: 8}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"I\"}\n", "i.jsonl:1:23: target 'I' is none of the 8 choices, by text or by letter" },
+	{ "a letter where there are too many", HEAD "scores: [{type: choice, choices: 27}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1:23: target 'A' is none of the 27 choices" },
+	{ "a stratum with a line break", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"metadata\":{\"stratum\":\"a\\nb\"}}\n", "~i.jsonl:1:36: metadata.stratum must have 1 to 200 bytes and no control" },
+	{ "a letter without letters", HEAD "scores: [{type: choice, letters: false}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":[\"x\",\"B\"],\"choices\":[\"x\",\"y\"]}\n", "i.jsonl:1:23: target[1] 'B' is none of the 2 choices" },
 };
 // clang-format on
 
@@ -205,7 +205,7 @@ static void more_items_than_allowed_are_refused(void **state)
 	struct error error;
 	struct suite *suite;
 	assert_int_equal(suite_read(STR(GOOD), "s.yaml", &source, &suite, &error), ERR_LIMIT);
-	assert_string_equal(error.text, "i.jsonl:2: more than 1 items");
+	assert_string_equal(error.text, "i.jsonl:2:1: more than 1 items");
 }
 
 static void a_stratum_of_its_own_for_every_item_is_refused(void **state)
@@ -252,7 +252,7 @@ static void a_line_of_100_mb_ends_at_16_mib(void **state)
 	struct error error;
 	struct suite *suite;
 	assert_int_equal(suite_read(STR(GOOD), "s.yaml", &source, &suite, &error), ERR_LIMIT);
-	assert_string_equal(error.text, "i.jsonl:1: the line is over 16 MiB");
+	assert_string_equal(error.text, "i.jsonl:1:1: the line is over 16 MiB");
 	assert_true(endless.given <= (16 << 20) + sizeof(endless.chunk));
 }
 
@@ -272,7 +272,7 @@ static void a_line_too_long_inside_one_chunk_is_refused_too(void **state)
 	struct error error;
 	struct suite *suite;
 	assert_int_equal(suite_read(STR(GOOD), "s.yaml", &source, &suite, &error), ERR_LIMIT);
-	assert_string_equal(error.text, "i.jsonl:2: the line is over 16 MiB");
+	assert_string_equal(error.text, "i.jsonl:2:1: the line is over 16 MiB");
 	buf_done(&text);
 }
 

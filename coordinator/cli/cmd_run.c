@@ -73,16 +73,16 @@ static void print_plan(const struct json *plan)
 	if (json_i64(json_get(plan, "cost_nanousd_max"), &whole) ||
 	    json_num(json_get(plan, "cost_nanousd_max"), &value)) {
 		if (json_num(json_get(plan, "cost_nanousd_max"), &value))
-			cli_print_line("  cost              about $%.4f at most", value / 1e9);
+			cli_print_line("  cost              at most $%.4f", value / 1e9);
 	} else {
 		cli_print_line("  cost              not known");
 	}
 	if (json_num(json_get(plan, "smallest_difference"), &value))
 		cli_print_line(
-			"  smallest difference that two such runs can show: %.1f points (80 %% power, 5 %% level)",
+			"  smallest difference that two such runs can show: %.1f pp (80 %% power, 5 %% level)",
 			value * 100);
 	else
-		cli_print_line("  smallest difference: one item shows none");
+		cli_print_line("  smallest difference: too few items to see any difference");
 	cli_print_line("  workers           %lld connected, %lld can serve it",
 	               (long long)json_i64_or(json_get(plan, "connected_workers"), 0),
 	               (long long)json_i64_or(json_get(plan, "able_workers"), 0));

@@ -1,3 +1,5 @@
+#include "common/base/bits.h"
+#include "common/base/prompt.h"
 #include "coordinator/catalog/suite.h"
 #include "coordinator/http/able.h"
 #include "coordinator/http/run_json.h"
@@ -11,7 +13,7 @@ enum {
 	EPOCHS_MAX = 1000,
 	CONTEXT_BYTES_MAX = 8 << 20,
 	SAMPLED_ITEMS = 200,
-	TOKENS_A_BYTE_INVERSE = 4,
+	TOKENS_A_MESSAGE = 8, /* the role's markers around it */
 	ATTEMPTS_MAX = 5,
 	SAMPLE_MS_MAX = 600000
 };
@@ -156,24 +158,63 @@ static enum err_code read_wish(struct context *c, struct wish *w, struct error *
 
 /* ---- a plan ---- */
 
-static double bytes_of_items(struct context *c, const struct wish *w)
+struct input_size { /* of one sample, on average over the items that were looked at */
+	double bytes, messages;
+};
+
+static void add_prompt(const struct prompt *prompt, struct input_size *sum)
 {
-	struct item_row *rows = NULL;
+	sum->bytes += (double)prompt->system.len;
+	sum->messages += (double)prompt->message_count + (prompt->system.len > 0);
+	for (size_t i = 0; i < prompt->message_count; i++)
+		sum->bytes += (double)prompt->messages[i].content.len;
+}
+
+/* What a model is told of one item, exactly as a worker would render it. */
+static bool measure_item(struct context *c, const struct wish *w, const struct json *generate, uint32_t item_no,
+                         struct input_size *sum)
+{
+	struct arena arena;
+	struct item_row *row = NULL;
+	struct json_doc *item = NULL;
+	struct prompt prompt;
 	size_t count = 0;
-	double sum = 0;
-	if (items_range(c->store, w->suite->suite_version_id, 0, SAMPLED_ITEMS, 16 << 20, c->arena, &rows, &count,
-	                NULL) != ERR_OK)
-		return 0;
-	for (size_t i = 0; i < count; i++) {
-		struct json_doc *doc;
-		struct str input;
-		if (json_parse(rows[i].content, &doc, NULL) != ERR_OK)
+	arena_init(&arena, 64 << 20);
+	bool measured = items_range(c->store, w->suite->suite_version_id, item_no, 1, 16 << 20, &arena, &row, &count,
+	                            NULL) == ERR_OK &&
+	                count == 1 && json_parse(row->content, &item, NULL) == ERR_OK &&
+	                prompt_render(generate, json_root(item), &arena, &prompt, NULL) == ERR_OK;
+	if (measured)
+		add_prompt(&prompt, sum);
+	json_free(item);
+	arena_done(&arena);
+	return measured;
+}
+
+/* Looks at up to SAMPLED_ITEMS items, evenly drawn from the selection. */
+static struct input_size measure_input(struct context *c, const struct wish *w)
+{
+	struct input_size sum = { 0 };
+	struct json_doc *definition = NULL;
+	uint32_t total = w->selection.count, sampled = MIN_OF(total, SAMPLED_ITEMS), seen = 0, taken = 0;
+	size_t measured = 0;
+	if (json_parse(w->suite->definition, &definition, NULL) != ERR_OK)
+		return sum;
+	const struct json *generate = json_get(json_root(definition), "generate");
+	for (uint32_t i = 0; i < (uint32_t)w->suite->item_count && taken < sampled; i++) {
+		if (w->selection.bitmap.len && !bits_in(w->selection.bitmap, i))
 			continue;
-		sum += json_str(json_get(json_root(doc), "input"), &input) ? (double)input.len
-		                                                           : (double)rows[i].content.len;
-		json_free(doc);
+		if (seen++ != (uint32_t)((uint64_t)taken * total / sampled))
+			continue;
+		taken++;
+		measured += measure_item(c, w, generate, i, &sum);
 	}
-	return count ? sum / (double)count : 0;
+	json_free(definition);
+	if (measured) {
+		sum.bytes /= (double)measured;
+		sum.messages /= (double)measured;
+	}
+	return sum;
 }
 
 static void write_number_or_null(struct json_write *w, const char *key, bool known, double value)
@@ -206,11 +247,14 @@ static void reply_plan(struct context *c, const struct wish *w)
 	 */
 	static const double z_sum = 1.959963984540054 + 0.8416212335729143, variance = 0.5;
 	double n = w->selection.count, calls = n * (double)w->epochs;
-	double tokens_in = calls * bytes_of_items(c, w) / TOKENS_A_BYTE_INVERSE;
+	struct input_size input = measure_input(c, w);
+	/* English prose has about 3.5 bytes a token; code and other scripts up to twice as many tokens. */
+	double tokens_in = calls * (input.bytes / 3.5 + TOKENS_A_MESSAGE * input.messages);
+	double tokens_in_max = calls * (input.bytes / 2 + TOKENS_A_MESSAGE * input.messages);
 	int64_t most = max_tokens_of(w);
 	bool priced =
 		w->model->price_in_nanousd_per_mtok >= 0 && w->model->price_out_nanousd_per_mtok >= 0 && most >= 0;
-	double cost = tokens_in * (double)w->model->price_in_nanousd_per_mtok / 1e6 +
+	double cost = tokens_in_max * (double)w->model->price_in_nanousd_per_mtok / 1e6 +
 	              calls * (double)most * (double)w->model->price_out_nanousd_per_mtok / 1e6;
 	struct json_write *j = reply_json(c, 200);
 	json_write_object(j);
@@ -222,9 +266,11 @@ static void reply_plan(struct context *c, const struct wish *w)
 	json_write_field_i64(j, "epochs", w->epochs);
 	json_write_field_i64(j, "calls", (int64_t)calls);
 	json_write_field_i64(j, "tokens_in_estimate", (int64_t)tokens_in);
+	json_write_field_i64(j, "tokens_in_max", (int64_t)tokens_in_max);
 	write_number_or_null(j, "tokens_out_max", most >= 0, calls * (double)most);
 	write_number_or_null(j, "cost_nanousd_max", priced, floor(cost));
-	write_number_or_null(j, "smallest_difference", n >= 2, fmin(1, z_sum * sqrt(variance / n)));
+	double smallest = n >= 2 ? z_sum * sqrt(variance / n) : INFINITY;
+	write_number_or_null(j, "smallest_difference", smallest < 1, smallest); /* null: too few items to see any */
 	json_write_field_i64(j, "connected_workers", (int64_t)w->able.connected);
 	json_write_field_i64(j, "able_workers", (int64_t)w->able.able);
 	json_write_key(j, "warnings");

@@ -14,9 +14,10 @@ enum {
 	BACKOFF_MOST_MS = 10000,
 	SETTLED_MS = 30000,
 	ANSWER_POLL_MS = 50,
-	WORKER_GRACE_MS = 30000,
+	WORKER_GRACE_MS = 40000,
 	COORDINATOR_GRACE_MS = 15000,
 	POSTGRES_GRACE_MS = 60000,
+	FORCED_GRACE_MS = 2000,
 	LEFTOVER_MS = 30000,
 	ARGS_MAX = 32,
 	KEY_NAMES_MAX = 256,
@@ -303,12 +304,15 @@ static void stop_all(struct supervise *s)
 		struct error e;
 		if (!c->process)
 			continue;
-		if (c->kind == KIND_POSTGRES) { /* SIGINT is its fast shutdown; SIGTERM would wait for every client */
+		/* Each is told once: workers were above and drain (a second SIGTERM would mean: at once), SIGINT is
+		 * PostgreSQL's fast shutdown (SIGTERM would wait for every client). process_stop() is for who does not
+		 * listen. */
+		if (c->kind == KIND_POSTGRES)
 			IGNORE(process_id_kill(&c->id, SIGINT, false, NULL));
-			IGNORE(process_wait(c->process, POSTGRES_GRACE_MS, &status,
-			                    NULL)); /* process_stop() goes further */
-		}
-		if (process_stop(c->process, grace_ms[c->kind], &status, &e) != ERR_OK)
+		if (c->kind == KIND_COORDINATOR)
+			process_kill(c->process, SIGTERM);
+		IGNORE(process_wait(c->process, grace_ms[c->kind], &status, NULL));
+		if (process_stop(c->process, FORCED_GRACE_MS, &status, &e) != ERR_OK)
 			log_warn("did not stop", log_c("name", c->name), log_error_text(&e));
 		else
 			log_info("stopped", log_c("name", c->name));

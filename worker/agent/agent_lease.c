@@ -155,7 +155,8 @@ static struct giving giving_begin(const struct agent_lease *l, enum release_caus
 	return g;
 }
 
-/* Lets a sample go that is not under way; `g` may be NULL when nobody is to be told. */
+/* Lets a sample go that is not under way; `g` may be NULL when nobody is to be told. It goes without an ask_id: each
+ * ask that it had has ended and was reported with its own attempt, so nothing was abandoned that anybody paid for. */
 static void let_go(struct agent *a, struct agent_lease *l, struct agent_sample *s, struct giving *g,
                    struct agent_actions *out)
 {
@@ -166,7 +167,7 @@ static void let_go(struct agent *a, struct agent_lease *l, struct agent_sample *
 	}
 	if (g)
 		g->samples[g->msg->released.sample_count++] =
-			(struct msg_released_sample){ (uint32_t)(s - l->samples), s->ask_id };
+			(struct msg_released_sample){ .index = (uint32_t)(s - l->samples) };
 	sample_set_state(a, l, s, SAMPLE_GONE);
 	a->released_count++;
 }

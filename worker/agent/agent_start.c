@@ -171,7 +171,6 @@ void start_ask_ended(struct agent *a, const struct agent_event *ev, struct agent
 	struct agent_sample *s = sample_find(a, ev->ask_ended.sample_id, &l);
 	if (!s || s->state != SAMPLE_ASKING)
 		return; /* released or reported meanwhile */
-	s->ask_id = ev->ask_ended.ask_id;
 	if (ev->ask_ended.paced)
 		pause_route(a, l->route,
 		            ev->ask_ended.retry_after_ms >= 0 ? (uint64_t)ev->ask_ended.retry_after_ms

@@ -31,7 +31,7 @@ enum sample_state {
 };
 
 struct agent_sample {
-	uint64_t sample_no, ask_id;
+	uint64_t sample_no;
 	uint32_t attempts_left, time_left_ms, item_from, item_to, net;
 	enum sample_state state;
 	bool started;

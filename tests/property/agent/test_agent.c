@@ -17,6 +17,7 @@ struct sample { /* what is true of one sample, in the simplest words */
 	uint64_t wait_until_ms, lease_n, record_no;
 	uint32_t index;
 	bool alone, cancelled;
+	bool let_go; /* waited to ask again and was cancelled */
 };
 
 struct kept_record {
@@ -107,9 +108,10 @@ static void check_start(struct world *w, uint64_t id, bool is_fresh)
 static void on_cancel(struct world *w, uint64_t id)
 {
 	struct sample *s = sample_of(w, id);
-	if (s->fate == WAITING)
+	if (s->fate == WAITING) {
 		s->fate = ENDED;
-	else if (s->fate == ASKING)
+		s->let_go = true; /* its last ask has ended and was reported: it may be released, without an ask */
+	} else if (s->fate == ASKING)
 		s->cancelled = true;
 	else
 		FAIL(w, "a sample in state %d is cancelled", s->fate);
@@ -124,9 +126,12 @@ static void on_released(struct world *w, const struct msg_released *m)
 			if (s->lease_n != m->number.n || s->index != m->samples[i].index)
 				continue;
 			found = true;
-			if (s->fate != HELD && !(s->fate == ENDED && m->samples[i].ask_id != 0))
+			if (s->fate != HELD && !s->let_go)
 				FAIL(w, "a sample in state %d is released", s->fate);
+			if (m->samples[i].ask_id != 0)
+				FAIL(w, "a sample is released with an ask that was reported, state %d", s->fate);
 			s->fate = ENDED;
+			s->let_go = false;
 		}
 		assert_true(found);
 	}

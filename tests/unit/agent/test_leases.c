@@ -251,10 +251,10 @@ static void a_revoked_lease_drops_what_is_not_under_way(void **state)
 	/* 1.0 waits, 1.1 and 1.2 ask, 1.3 is fresh */
 	frame(f, 1, (struct msg){ .kind = MSG_REVOKE, .revoke = { { 1, 1 }, false } });
 	turn(f);
-	assert_true(trace_has(f, "1000 cancel 1.0 n0\n1000 send c1 released (1,1) abandoned 0+ask 3\n"));
+	assert_true(trace_has(f, "1000 cancel 1.0 n0\n1000 send c1 released (1,1) abandoned 0 3\n"));
 	forget(f);
 	ask_failed(f, id(1, 1), 500); /* it is not asked again */
-	assert_true(trace_has(f, "1000 cancel 1.1 n1\n1000 send c1 released (1,1) abandoned 1+ask\n"));
+	assert_true(trace_has(f, "1000 cancel 1.1 n1\n1000 send c1 released (1,1) abandoned 1\n"));
 	answered(f, id(1, 2));
 	kept(f, id(1, 2));
 	assert_true(trace_has(f, "results 1"));
@@ -312,7 +312,7 @@ static void a_sample_of_a_refused_lease_is_not_asked_again(void **state)
 	                                 .refused_count = 1 } });
 	forget(f);
 	ask_failed(f, id(1, 0), 100); /* somebody else has it by now */
-	assert_true(trace_has(f, "1000 cancel 1.0 n0\n1000 send c1 released (1,1) abandoned 0+ask\n"));
+	assert_true(trace_has(f, "1000 cancel 1.0 n0\n1000 send c1 released (1,1) abandoned 0\n"));
 	until(f, 2000);
 	assert_false(trace_has(f, "resume"));
 }
@@ -428,7 +428,7 @@ static void a_drain_gives_back_what_is_not_under_way_and_leaves_when_the_rest_is
 	feed(f, (struct agent_event){ .kind = AGENT_EV_DRAIN, .drain = { 10000 } });
 	turn(f);
 	expect(f, "1000 cancel 1.0 n0\n"
-	          "1000 send c1 released (1,1) drain 0+ask 3\n");
+	          "1000 send c1 released (1,1) drain 0 3\n");
 	lease(f, 1, 2, 2, plain);
 	expect(f, "1000 send c1 released (1,2) drain 0 1\n");
 	answered(f, id(1, 1));
@@ -436,7 +436,7 @@ static void a_drain_gives_back_what_is_not_under_way_and_leaves_when_the_rest_is
 	ask_failed(f, id(1, 2), 100);
 	expect(f, "1000 send c1 results 1\n"
 	          "1000 cancel 1.2 n0\n"
-	          "1000 send c1 released (1,1) drain 2+ask\n");
+	          "1000 send c1 released (1,1) drain 2\n");
 	commit(f, 1, 1, 1);
 	expect(f, "1000 trim 1-1\n"
 	          "1000 drained\n");

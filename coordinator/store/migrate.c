@@ -1,5 +1,5 @@
 #include "coordinator/store/migrate.h"
-#include "common/base/check.h"
+#include <string.h>
 
 enum { LOCK_MS = 120000, SCRIPT_MS = 600000, LOOK_MS = 10000 };
 
@@ -113,6 +113,8 @@ enum err_code migrate_apply(struct pg *pg, const struct embedded_file *files, st
 	enum err_code err = pg_exec(pg, &lock, NULL, LOCK_MS, reterr);
 	if (!err)
 		err = apply_missing(pg, files, &schema, reterr);
+	if (err && strcmp(pg_sqlstate(pg), "25006") == 0)
+		err = error_set(reterr, ERR_DENIED, "the database is read-only: the schema cannot be brought up");
 	if (pg_state(pg) == PG_DONE)
 		(void)!pg_exec(pg, &unlock, NULL, LOOK_MS, NULL); /* or else its session's end lets go of it */
 	if (!err)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CONNECT_MS = 3000, TCP_USER_MS = 3000, PREPARED_MAX = 256, NULLS_MAX = 4 };
+enum { CONNECT_MS = 3000, TCP_USER_MS = 3000, NULLS_MAX = 4, IDLE_READS_MAX = 8 };
 
 struct pg {
 	PGconn *conn;
@@ -286,10 +286,10 @@ static enum err_code step_pipeline(struct pg *pg, struct error *reterr)
 static enum err_code step_idle(struct pg *pg, struct error *reterr)
 {
 	struct pollfd p = { .fd = PQsocket(pg->conn), .events = POLLIN };
-	if (poll(&p, 1, 0) == 0)
-		return ERR_OK;
-	if (PQconsumeInput(pg->conn) != 1 || PQstatus(pg->conn) == CONNECTION_BAD)
-		return lost(pg, "the database connection was lost", reterr);
+	/* Last words come before the end: more than one read. */
+	for (int reads = 0; reads < IDLE_READS_MAX && poll(&p, 1, 0) != 0; reads++)
+		if (PQconsumeInput(pg->conn) != 1 || PQstatus(pg->conn) == CONNECTION_BAD)
+			return lost(pg, "the database connection was lost", reterr);
 	return ERR_OK;
 }
 

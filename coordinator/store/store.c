@@ -52,12 +52,8 @@ enum err_code store_migrate(const struct store_settings *settings, struct store_
 	/* Looking first needs no right to write: a standby that finds all in place may go on. */
 	struct store_schema schema;
 	err = migrate_look(pg, embedded_migrations, &schema, reterr);
-	if (!err && schema.version < schema.expected) {
+	if (!err && schema.version < schema.expected)
 		err = migrate_apply(pg, embedded_migrations, &schema, reterr);
-		if (err && strncmp(pg_sqlstate(pg), "25006", 5) == 0)
-			err = error_set(reterr, ERR_DENIED,
-			                "the database is read-only: the schema cannot be brought up");
-	}
 	pg_free(pg);
 	if (!err)
 		*ret_schema = schema;

@@ -83,12 +83,24 @@ static void replace_missing(struct schedule *s, struct run *r, const struct sche
 	run_touch(s, r);
 }
 
-/* A row without a score of a wave that is over, while a later one already asks again: it changes nothing. */
-static bool is_of_earlier_wave(struct schedule *s, const struct run *r, const struct sched_committed *rec)
+/* A row without a score, of a wave that is over: the sample is asked again. If somebody has it now, that goes on; but
+ * if it is who brought the row, he may be done with it: the next Renew knows. True: nothing else is to be done. */
+static bool is_of_earlier_wave(struct schedule *s, struct run *r, const struct outbox_id *outbox,
+                               const struct sched_committed *rec)
 {
 	struct flight_ref ref;
-	return outcome_is_missing(rec->outcome) && rec->retry_no < r->retry_wave &&
-	       flight_get(&s->flight, r->slot, rec->sample_no, &ref) && s->leases[ref.lease]->retry_no > rec->retry_no;
+	if (!outcome_is_missing(rec->outcome) || rec->outcome == OUTCOME_NONE || rec->retry_no >= r->retry_wave)
+		return false;
+	if (!flight_get(&s->flight, r->slot, rec->sample_no, &ref))
+		return false; /* being stored, or pending */
+	struct lease *l = s->leases[ref.lease];
+	attempt_not_over(r, rec->sample_no);
+	if (outbox_id_eq(s->workers[l->worker]->outbox, *outbox) && l->retry_no <= rec->retry_no) {
+		if (l->ghost)
+			return false;
+		l->gone_bits[ref.index / 64] |= UINT64_C(1) << (ref.index % 64);
+	}
+	return true;
 }
 
 static void commit_result(struct schedule *s, struct run *r, const struct outbox_id *outbox,
@@ -97,7 +109,7 @@ static void commit_result(struct schedule *s, struct run *r, const struct outbox
 	uint64_t n = rec->sample_no;
 	struct lease *l;
 	uint32_t index;
-	if (is_of_earlier_wave(s, r, rec))
+	if (is_of_earlier_wave(s, r, outbox, rec))
 		return;
 	bool was_out = lease_take_out(s, r, n, &l, &index);
 	if (l)

@@ -313,6 +313,19 @@ void run_open_gaps(struct schedule *s)
 
 /* ---- samples ---- */
 
+static bool is_in_gap(const struct run *r, uint64_t sample_no)
+{
+	uint64_t from = 0;
+	for (size_t i = 0; i < r->positions.layer_count && from < r->gap.end; i++) {
+		const struct position_layer *layer = &r->positions.layers[i];
+		if (sample_no - layer->sample_from < layer->sample_count &&
+		    from + position_offset(&r->positions, i, sample_no) < r->gap.end)
+			return true;
+		from += layer->sample_count;
+	}
+	return false;
+}
+
 void run_give_back(struct schedule *s, struct run *r, uint64_t sample_no)
 {
 	const struct tried *t = attempt_of(r, sample_no);
@@ -323,6 +336,8 @@ void run_give_back(struct schedule *s, struct run *r, uint64_t sample_no)
 	if (r->state != SCHED_STATE_RUNNING || bits_get(&r->done, sample_no))
 		return;
 	s->counters.returned_samples++;
+	if (r->gap_closed && is_in_gap(r, sample_no))
+		return; /* another worker of the last term may hold it too: waits with the others */
 	bool suspect = attempt_is_suspect(r, sample_no);
 	s->suspects |= suspect;
 	returned_put(suspect ? &r->suspects : &r->returned, sample_no);

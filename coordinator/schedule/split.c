@@ -108,8 +108,9 @@ static void apply(struct schedule *s, uint32_t route, struct share *shares, size
 	}
 	uint64_t used = reserved(s, route);
 	uint64_t room = !limited ? UINT64_MAX : used < r->concurrency ? r->concurrency - used : 0;
-	bool others = limited && s->last_workers.len > 0 && s->now_ms < s->old_slices_until_ms;
-	for (size_t i = 0; i < n && !others; i++) { /* others: workers of the last term may still be using theirs */
+	bool over = limited && (used > r->concurrency || /* workers that came back, or of the last term, use more */
+	                        (s->last_workers.len > 0 && s->now_ms < s->old_slices_until_ms));
+	for (size_t i = 0; i < n && !over; i++) {
 		struct slice *sl = shares[i].slice;
 		if (shares[i].target <= sl->told)
 			continue;

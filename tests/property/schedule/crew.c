@@ -7,7 +7,7 @@
 enum { RENEW_MS = 1000, RENEW_EARLY_MS = 20, ADOPTED = UINT32_MAX };
 
 struct ask_end {
-	uint32_t run, n, place;
+	uint32_t run, n, place, life;
 	uint64_t ask_id;
 };
 
@@ -202,10 +202,12 @@ static uint32_t asks_under_way(const struct world *w, const struct wworker *c)
 static void check_ask(struct world *w, uint32_t i, uint32_t run, uint32_t n)
 {
 	uint32_t route = w->runs[run].route, in_flight = 0;
+	bool was_cut_off = w->workers[i].hold[run][n].stale; /* goes on with what it had: may be the second to ask */
 	for (uint32_t k = 0; k < w->worker_count; k++) {
 		const struct wworker *c = &w->workers[k];
 		const struct hold *h = &c->hold[run][n];
-		if (k != i && c->alive && !h->stale && (h->state == HOLD_ASKING || h->state == HOLD_ANSWERED))
+		if (k != i && c->alive && !h->stale && !was_cut_off &&
+		    (h->state == HOLD_ASKING || h->state == HOLD_ANSWERED))
 			world_break(w, "I3", "run %u sample %u asked by %u while %u is at it", run + 1, n, i, k);
 		for (uint32_t q = 0; q < w->run_count && c->alive; q++)
 			for (uint32_t m = 0; m < WORLD_SAMPLES && w->runs[q].route == route; m++)
@@ -243,7 +245,7 @@ static void ask(struct world *w, uint32_t i, uint32_t run, uint32_t n)
 		return;
 	}
 	struct ask_end *end = mem_new(1, sizeof(*end));
-	*end = (struct ask_end){ run, n, (uint32_t)(rec - c->records), h->ask_id };
+	*end = (struct ask_end){ run, n, (uint32_t)(rec - c->records), c->life, h->ask_id };
 	uint64_t latency_ms = world_pick(w, 5, 60) << rng_below(&w->rng, 6); /* up to 2 s */
 	world_at(w, w->now_ms + latency_ms, EV_ASK_END, i, 0, end);
 }
@@ -279,7 +281,7 @@ void crew_ask_end(struct world *w, uint32_t i, void *body)
 	struct wworker *c = &w->workers[i];
 	struct hold *h = &c->hold[end->run][end->n];
 	struct wrecord *rec = &c->records[end->place];
-	if (!c->alive || rec->stage != REC_ASK || rec->c.ask_id != end->ask_id)
+	if (!c->alive || end->life != c->life || rec->stage != REC_ASK || rec->c.ask_id != end->ask_id)
 		return; /* that process is dead */
 	struct wrun *r = &w->runs[end->run];
 	c->asking[r->route]--;
@@ -308,7 +310,7 @@ void crew_score_end(struct world *w, uint32_t i, void *body)
 	struct ask_end *end = body;
 	struct wworker *c = &w->workers[i];
 	struct wrecord *rec = &c->records[end->place];
-	if (!c->alive || rec->stage != REC_ANSWER || rec->c.ask_id != end->ask_id)
+	if (!c->alive || end->life != c->life || rec->stage != REC_ANSWER || rec->c.ask_id != end->ask_id)
 		return;
 	rec->stage = REC_RECORD;
 	rec->c.outcome = world_chance(w, 3) ? OUTCOME_UNSCORED : OUTCOME_SCORED;
@@ -486,16 +488,18 @@ static void on_welcome(struct world *w, uint32_t i, const struct frame_out *f)
 			continue;
 		bool adopt = f->verdicts[k++] == ANSWER_ADOPT;
 		if (adopt && h->state == HOLD_NONE)
-			*h = (struct hold){
-				.state = HOLD_ANSWERED, .lease = ADOPTED, .ask_id = rec->c.ask_id, .attempts = 1
-			};
+			*h = (struct hold){ .state = HOLD_ANSWERED,
+				            .lease = ADOPTED,
+				            .ask_id = rec->c.ask_id,
+				            .attempts = 1,
+				            .stale = true /* after a death all may be asked twice */ };
 		if (!adopt) {
 			rec->stage = REC_RECORD;
 			rec->c.outcome = OUTCOME_UNSCORED;
 			continue;
 		}
 		struct ask_end *score = mem_new(1, sizeof(*score));
-		*score = (struct ask_end){ run, (uint32_t)rec->c.sample_no, q, rec->c.ask_id };
+		*score = (struct ask_end){ run, (uint32_t)rec->c.sample_no, q, c->life, rec->c.ask_id };
 		world_at(w, w->now_ms + world_pick(w, 0, 100), EV_SCORE_END, i, 0, score);
 	}
 }

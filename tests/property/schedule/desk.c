@@ -40,6 +40,10 @@ static void put_row(struct world *w, struct sched_committed *rec)
 	}
 	rec->outcome = row->outcome;
 	rec->retry_no = row->retry_no;
+	for (uint32_t i = 0; i < w->worker_count; i++) { /* nobody's any more, whoever still holds it */
+		struct hold *h = &w->workers[i].hold[rec->run_id - 1][rec->sample_no];
+		h->committed |= h->state != HOLD_NONE;
+	}
 	if (row->outcome == OUTCOME_QUARANTINED)
 		check_quarantine(w, r, rec->sample_no);
 }
@@ -195,6 +199,8 @@ static void do_frame(struct world *w, const struct sched_action *a)
 		memcpy(f->refused, a->welcome.refused, f->count * sizeof(*f->refused));
 		f->verdict_count = (uint32_t)a->welcome.verdict_count;
 		memcpy(f->verdicts, a->welcome.verdicts, f->verdict_count);
+		world_log(w, "welcome w%u refused %u, verdicts %u %u", worker_id, f->count, f->verdicts[0],
+		          f->verdicts[1]);
 		break;
 	case SCHED_DO_RENEWED:
 		forget_refused(w, worker_id, a->renewed.refused, a->renewed.refused_count);
@@ -222,6 +228,7 @@ static void do_frame(struct world *w, const struct sched_action *a)
 		f->number = a->grant.frame_no;
 		f->route = a->grant.route_id - 1;
 		f->slots = a->grant.slots;
+		world_log(w, "grant w%u q%u %u", worker_id, a->grant.route_id, a->grant.slots);
 		f->pause_ms = a->grant.pause_ms;
 	}
 	send(w, worker_id, f);
@@ -269,9 +276,9 @@ static void carry_out(struct world *w, const struct sched_action *a)
 	w->hash = rng_mix(w->hash ^ (uint64_t)a->kind ^ w->now_ms << 8);
 	switch (a->kind) {
 	case SCHED_DO_LEASE:
-		world_log(w, "lease w%u %u/%u r%u %u+%u", a->lease.worker_id, (unsigned)a->lease.number.term,
-		          (unsigned)a->lease.number.n, (unsigned)a->lease.run_id, (unsigned)a->lease.sample_nos[0],
-		          a->lease.sample_count);
+		world_log(w, "lease%s w%u %u/%u r%u %u+%u", a->lease.alone ? " alone" : "", a->lease.worker_id,
+		          (unsigned)a->lease.number.term, (unsigned)a->lease.number.n, (unsigned)a->lease.run_id,
+		          (unsigned)a->lease.sample_nos[0], a->lease.sample_count);
 		do_lease(w, a);
 		return;
 	case SCHED_DO_LOAD_ITEMS:
@@ -330,6 +337,8 @@ void desk_alone_deaths(struct world *w, uint32_t i)
 	struct wworker *c = &w->workers[i];
 	for (uint32_t run = 0; run < w->run_count; run++)
 		for (uint32_t n = 0; n < WORLD_SAMPLES; n++) {
+			if (c->alone_lent[run][n])
+				world_log(w, "worker %u died alone with r%u:%u", i, run + 1, n);
 			w->runs[run].alone_deaths[n] += c->alone_lent[run][n];
 			c->alone_lent[run][n] = false;
 		}

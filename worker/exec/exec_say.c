@@ -6,6 +6,7 @@
 enum {
 	META_BYTES_MAX = 256, /* of a name that a provider gave: model, fingerprint, request id */
 	EXTRACTED_BYTES_MAX = 2000,
+	BODY_EXCERPT_BYTES_MAX = 2048,
 	SCORES_SPARE_BYTES = 16 << 10,
 	SCORES_MAX = SCORE_COUNT_MAX,
 };
@@ -99,11 +100,27 @@ bool exec_say_answer(const struct exec_ask *ask, const struct exec_reply *reply,
 	return fits;
 }
 
+/* What went wrong in words, then what really came: the words alone would leave a reader guessing. */
+static struct str attempt_evidence(const struct exec_reply *reply, const struct provider_answer *answer,
+                                   struct buf *scratch)
+{
+	char body[BODY_EXCERPT_BYTES_MAX + 1];
+	struct str words = cut(answer->error_text, RECORD_EVIDENCE_BYTES_MAX - BODY_EXCERPT_BYTES_MAX - 16);
+	size_t len = reply ? provider_body_excerpt(str_trim(reply->reply.body), body, BODY_EXCERPT_BYTES_MAX) : 0;
+	if (len == 0)
+		return words;
+	bool fits = buf_append_str(scratch, words) && buf_append_c(scratch, "\nbody: ") &&
+	            buf_append_str(scratch, str_make(body, len));
+	check(fits);
+	return buf_str(scratch);
+}
+
 struct record *exec_say_attempt(const struct exec_ask *ask, const struct exec_reply *reply,
                                 const struct provider_answer *answer, bool given_up)
 {
-	struct buf fingerprint;
+	struct buf fingerprint, evidence;
 	buf_init(&fingerprint, 3 * META_BYTES_MAX);
+	buf_init(&evidence, RECORD_EVIDENCE_BYTES_MAX);
 	struct msg_record m = base_record(ask, RECORD_ATTEMPT);
 	if (reply) {
 		add_reply(&m, reply);
@@ -114,10 +131,11 @@ struct record *exec_say_attempt(const struct exec_ask *ask, const struct exec_re
 	m.flags = 0; /* of answers only */
 	m.error_class = answer->error_class;
 	m.retry_after_ms = answer->retry_after_ms;
-	m.evidence = cut(answer->error_text, RECORD_EVIDENCE_BYTES_MAX);
+	m.evidence = attempt_evidence(reply, answer, &evidence);
 	m.given_up = given_up;
 	struct record *record = record_new(&m, NULL, STR(""));
 	buf_done(&fingerprint);
+	buf_done(&evidence);
 	return record;
 }
 

@@ -203,6 +203,16 @@ void provider_response_read(const struct provider_model *m, const struct provide
 
 /* ---- secrets ---- */
 
+size_t provider_body_excerpt(struct str body, char *out, size_t cap)
+{
+	enum { SHORTEST_KEY = 12 };
+	size_t len = provider_reply_printable(body, out, cap), word = 0;
+	while (body.len > cap && word < SHORTEST_KEY && word < len && out[len - word - 1] > ' ' &&
+	       out[len - word - 1] < 0x7f)
+		word++; /* the beginning of a key that the cut left too short to be known as one */
+	return provider_reply_mask(out, len - word);
+}
+
 static int hex_digit(char c)
 {
 	return c >= '0' && c <= '9'   ? c - '0'

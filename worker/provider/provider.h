@@ -97,6 +97,10 @@ enum err_code provider_request_build(const struct provider_model *m, const struc
 void provider_response_read(const struct provider_model *m, const struct provider_reply *reply, struct arena *a,
                             struct provider_answer *ret_answer);
 
+/* The beginning of a body as people may read it: at most cap bytes and a NUL, controls become blanks, broken UTF-8 '?',
+ * key-like words masked. Returns the length. */
+size_t provider_body_excerpt(struct str body, char *out, size_t cap);
+
 /* Overwrites each occurrence of `secret` (as it is, and as JSON would escape it) by '*', in place; returns how many.
  * A secret under 4 bytes is left alone: it would eat ordinary text. */
 size_t provider_redact(char *data, size_t len, struct str secret);

@@ -306,7 +306,7 @@ static void a_failure_that_no_retry_mends_ends_the_sample_at_once(void **state)
 	slot(f);
 	reply(f, 401, "", STR("{\"error\":{\"message\":\"bad key\"}}"));
 	expect(f, "ask 60000 ms\nended auth\nkeep auth at last\n");
-	assert_str_equal_c(f->held[0]->m.evidence, "bad key");
+	assert_str_equal_c(f->held[0]->m.evidence, "bad key\nbody: {\"error\":{\"message\":\"bad key\"}}");
 }
 
 static void a_retry_after_is_obeyed_and_the_route_is_to_wait(void **state)

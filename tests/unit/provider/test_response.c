@@ -596,10 +596,23 @@ static void running_out_of_memory_anywhere_is_a_class_and_leaks_nothing(void **s
 	}
 }
 
+static void an_excerpt_is_short_printable_and_without_keys(void **state)
+{
+	(void)state;
+	char out[41];
+	size_t len =
+		provider_body_excerpt(STR("<p>\n\xff Bearer abcdefghijklmnop sk-1234567890ab</p> and more"), out, 40);
+	assert_str_equal_c(str_make(out, len), "<p> ? Bearer ab*** ");
+	len = provider_body_excerpt(STR("{\"key\": \"sk-1234567890ab\"}"), out, 40);
+	assert_str_equal_c(str_make(out, len), "{\"key\": \"sk-***\"}");
+	assert_int_equal(provider_body_excerpt(STR(""), out, 40), 0);
+}
+
 int main(void)
 {
 	json_start();
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_excerpt_is_short_printable_and_without_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers_are_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_answer_is_malformed, setup, teardown),
 		cmocka_unit_test_setup_teardown(cut_json_says_where_it_was_cut, setup, teardown),

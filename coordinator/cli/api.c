@@ -1,19 +1,29 @@
 #include "coordinator/cli/api.h"
 #include "common/base/mem.h"
+#include "common/io/clock.h"
 #include "common/io/http_client.h"
 #include "common/io/keys.h"
 #include "coordinator/cli/home.h"
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { URL_BYTES_MAX = 16 << 10, BODY_BYTES_MAX = 1 << 30, TIMEOUT_MS = 60000, TOKEN_BYTES_MAX = 4096 };
+enum {
+	URL_BYTES_MAX = 16 << 10,
+	BODY_BYTES_MAX = 1 << 30,
+	TIMEOUT_MS = 60000,
+	TOKEN_BYTES_MAX = 4096,
+	SILENCE_MS = 1000
+};
 
 struct api {
 	struct http_client *client;
 	char url[512];
 	char authorization[TOKEN_BYTES_MAX + 64];
 	uint32_t timeout_ms;
+	int signal_fd; /* read by nobody here: cli_fail() asks it which signal it was */
+	bool quiet;
 };
 
 /* The token belongs to a server: an embedded installation's is of no use elsewhere, and is not sent there. */
@@ -66,11 +76,13 @@ enum err_code api_open(const struct cli *c, struct api **ret_api, struct error *
 			err = error_wrap(reterr, ERR_DENIED, "token");
 	}
 	if (err == ERR_OK)
-		err = http_client_new(NULL, &a->client, reterr);
+		err = http_client_new(&(struct http_client_options){ .wake_fd = c->signal_fd }, &a->client, reterr);
 	(void)snprintf(a->authorization, sizeof(a->authorization), "Authorization: Bearer %.*s",
 	               STR_ARG(buf_str(&token)));
 	keys_wipe(token.data, token.len);
 	buf_done(&token);
+	a->signal_fd = c->signal_fd;
+	a->quiet = c->quiet;
 	a->timeout_ms = TIMEOUT_MS;
 	if (config_has(c->config, "timeout"))
 		a->timeout_ms = (uint32_t)MIN_OF(config_i64(c->config, "timeout"), (int64_t)UINT32_MAX);
@@ -109,7 +121,7 @@ bool api_put_escaped(struct buf *url, struct str text)
 	return !url->failed;
 }
 
-static enum err_code problem(const struct api_answer *answer, struct error *reterr)
+static enum err_code problem(const char *url, const struct api_answer *answer, struct error *reterr)
 {
 	static const struct {
 		const char *code;
@@ -126,7 +138,7 @@ static enum err_code problem(const struct api_answer *answer, struct error *rete
 		if (str_eq_c(code, codes[i].code))
 			err = codes[i].err;
 	if (detail.len == 0)
-		return error_set(reterr, err, "the server answered with status %d", answer->status);
+		return error_set(reterr, err, "the server at %s answered with status %d", url, answer->status);
 	return error_set(reterr, err, "%.*s%s%.*s", STR_ARG(detail), hint.len ? "; " : "", STR_ARG(hint));
 }
 
@@ -140,6 +152,37 @@ static bool leader_of(const struct api_answer *answer, char *out, size_t out_byt
 	memcpy(out, leader.data, leader.len);
 	out[leader.len] = '\0';
 	return true;
+}
+
+static bool signal_waits(const struct api *a)
+{
+	struct pollfd fd = { .fd = a->signal_fd, .events = POLLIN };
+	return a->signal_fd >= 0 && poll(&fd, 1, 0) > 0;
+}
+
+/* Waits for the one request in flight. A signal ends it; a server that says nothing for long is worth a word. */
+static enum err_code await(struct api *a, struct http_done *ret_done, struct error *reterr)
+{
+	uint64_t begun = clock_now_ms();
+	bool told = a->quiet, cancelled = false;
+	size_t count = 0;
+	enum err_code err = ERR_OK;
+	while (err == ERR_OK && count == 0) {
+		err = http_client_poll(a->client, told ? -1 : SILENCE_MS, ret_done, 1, &count, reterr);
+		if (err == ERR_OK && count == 0 && !cancelled && signal_waits(a))
+			cancelled = http_client_cancel(a->client, 0);
+		if (!told && clock_now_ms() - begun >= SILENCE_MS && count == 0) {
+			(void)fprintf(stderr, "waiting for the server at %s ...\n", a->url);
+			told = true;
+		}
+	}
+	if (err != ERR_OK || ret_done->err == ERR_OK)
+		return err;
+	err = ret_done->err == ERR_TIMEOUT ? ERR_CONNECT : ret_done->err; /* nobody answers, whichever way */
+	err = cancelled ? error_set(reterr, ERR_CANCELLED, "interrupted while waiting for the server")
+	                : error_set(reterr, err, "%s", ret_done->text);
+	http_done_free(ret_done);
+	return err;
 }
 
 static enum err_code send_once(struct api *a, const struct api_call *call, struct api_answer *ret_answer,
@@ -172,10 +215,19 @@ static enum err_code send_once(struct api *a, const struct api_call *call, struc
 		                  .timeout_ms = call->timeout_ms ? call->timeout_ms : a->timeout_ms,
 		                  .response_bytes_max = BODY_BYTES_MAX };
 	struct http_done done;
-	enum err_code err = http_client_fetch(a->client, &r, &done, reterr);
+	enum err_code err = http_client_start(a->client, 0, &r, reterr);
+	if (err == ERR_OK)
+		err = await(a, &done, reterr);
 	buf_done(&url);
 	if (err != ERR_OK)
-		return error_wrap(reterr, err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_CONNECT, "%s", a->url);
+		return error_wrap(reterr, err == ERR_CANCELLED ? err : ERR_CONNECT, "%s", a->url);
+	if (!http_header(&done, "Assay-Version").data) {
+		err = error_set(reterr, ERR_CONNECT,
+		                "%s is not an Assay server (it answered with status %d); see --server and ASSAY_URL",
+		                a->url, done.status);
+		http_done_free(&done);
+		return err;
+	}
 	struct str got = http_header(&done, "Content-Type");
 	*ret_answer = (struct api_answer){ .status = done.status, .text = done.body, .memory = done.memory };
 	if (str_find(got, STR("json")) >= 0 && str_find(got, STR("jsonl")) < 0 && done.body.len)
@@ -197,7 +249,10 @@ enum err_code api_send(struct api *a, const struct api_call *call, struct api_an
 		err = send_once(a, call, ret_answer, reterr);
 	}
 	if (err == ERR_OK && ret_answer->status >= 400) {
-		err = problem(ret_answer, reterr);
+		err = problem(a->url, ret_answer, reterr);
+		api_answer_done(ret_answer);
+	} else if (err == ERR_OK && !call->accept && !ret_answer->doc) {
+		err = error_set(reterr, ERR_CORRUPT, "%s answered without a JSON document", a->url);
 		api_answer_done(ret_answer);
 	}
 	return err;

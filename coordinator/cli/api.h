@@ -28,7 +28,8 @@ struct api_answer {
 	char *memory;
 };
 
-/* ERR_CONNECT: nobody answers there, with what to do; ERR_DENIED: the token. */
+/* ERR_CONNECT: nobody answers there, with what to do; ERR_DENIED: the token. A signal ends a call that waits:
+ * ERR_CANCELLED, and cli_fail() knows which. An answer without the header Assay-Version is ERR_CONNECT. */
 enum err_code api_open(const struct cli *c, struct api **ret_api, struct error *reterr) MUST_CHECK;
 void api_close(struct api *a); /* accepts NULL */
 const char *api_url(const struct api *a);

@@ -1,7 +1,18 @@
 #include "coordinator/cli/cli.h"
 #include "common/io/fs.h"
+#include "common/io/signals.h"
+#include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 #include <unistd.h>
+
+static int output_errno; /* of the first write to stdout that failed; a reader that went away is none */
+
+static void flush_stdout(void)
+{
+	if (fflush(stdout) != 0 && errno != EPIPE && output_errno == 0)
+		output_errno = errno;
+}
 
 static enum cli_exit exit_of(enum err_code code)
 {
@@ -23,7 +34,11 @@ static enum cli_exit exit_of(enum err_code code)
 
 enum cli_exit cli_fail(const struct cli *c, const struct error *e)
 {
-	return cli_fail_text(c, exit_of(e->code), "%s", e->text);
+	int number;
+	enum cli_exit status = exit_of(e->code);
+	if (e->code == ERR_CANCELLED && c->signal_fd >= 0 && signals_next(c->signal_fd, &number, NULL))
+		status = number == SIGTERM ? CLI_TERMINATED : CLI_INTERRUPTED;
+	return cli_fail_text(c, status, "%s", e->text);
 }
 
 enum cli_exit cli_fail_text(const struct cli *c, enum cli_exit status, const char *format, ...)
@@ -34,6 +49,7 @@ enum cli_exit cli_fail_text(const struct cli *c, enum cli_exit status, const cha
 	va_start(args, format);
 	bool ok = buf_vprintf(&text, format, args);
 	va_end(args);
+	flush_stdout();
 	(void)fprintf(stderr, "assay: %.*s\n", STR_ARG(ok ? buf_str(&text) : STR("error")));
 	if (c->json) {
 		struct json_write w;
@@ -55,6 +71,7 @@ void cli_note(const struct cli *c, const char *format, ...)
 	va_list args;
 	if (c->quiet)
 		return;
+	flush_stdout(); /* what was said first is seen first */
 	va_start(args, format);
 	(void)vfprintf(stderr, format, args);
 	va_end(args);
@@ -63,17 +80,31 @@ void cli_note(const struct cli *c, const char *format, ...)
 
 void cli_print(struct str text)
 {
-	if (fflush(stdout) == 0)
-		IGNORE(fs_write_all(STDOUT_FILENO, text, NULL)); /* a reader that went away needs no message */
+	flush_stdout();
+	if (output_errno == 0 && fs_write_all(STDOUT_FILENO, text, NULL) == ERR_IO)
+		output_errno = errno;
 }
 
 void cli_print_line(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	(void)vprintf(format, args);
+	bool ok = vprintf(format, args) >= 0 && putchar('\n') != EOF;
 	va_end(args);
-	(void)putchar('\n');
+	if (!ok && errno != EPIPE && output_errno == 0)
+		output_errno = errno;
+}
+
+enum cli_exit cli_finish(const struct cli *c, enum cli_exit status)
+{
+	flush_stdout();
+	if (output_errno == 0)
+		return status;
+	const char *why = strerror(output_errno);
+	enum cli_exit failed = c->json ? CLI_FAILED : cli_fail_text(c, CLI_FAILED, "cannot write the answer: %s", why);
+	if (c->json) /* a document about it would be lost as well */
+		(void)fprintf(stderr, "assay: cannot write the answer: %s\n", why);
+	return status == CLI_OK ? failed : status;
 }
 
 enum cli_exit cli_print_json(struct buf *json)

@@ -111,6 +111,8 @@ enum err_code watch_run(struct cli *c, struct api *a, uint64_t run_id, struct wa
 			(void)snprintf(line, sizeof(line), "waiting for the server: %.150s", reterr->text);
 			show(c, &d, line, now, false);
 			wait_ms = AWAY_MS;
+		} else if (err == ERR_CANCELLED) {
+			wait_ms = 0; /* the signal waits to be read below */
 		} else {
 			return err;
 		}

@@ -86,6 +86,8 @@ static enum MHD_Result queue(struct MHD_Connection *c, struct server_response *r
 	enum MHD_Result ok = MHD_add_response_header(response, "Content-Type", r->type ? r->type : "application/json");
 	if (ok == MHD_YES)
 		ok = MHD_add_response_header(response, "Cache-Control", "no-store");
+	if (ok == MHD_YES) /* how the command line tells us from whoever else answers at a URL */
+		ok = MHD_add_response_header(response, "Assay-Version", ASSAY_VERSION);
 	if (ok == MHD_YES)
 		ok = MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	if (ok == MHD_YES && r->retry_after)

@@ -4,7 +4,6 @@
 #include "common/io/keys.h"
 #include "common/io/signals.h"
 #include "coordinator/cli/program.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -60,10 +59,7 @@ static int run(struct cli *c)
 	    signals_fd(signals, ARRAY_LEN(signals), &c->signal_fd, &e) != ERR_OK)
 		return (int)cli_fail(c, &e);
 	c->program_path = self.text;
-	enum cli_exit status = command(c);
-	if (fflush(stdout) != 0 && errno != EPIPE && status == CLI_OK)
-		status = cli_fail_text(c, CLI_FAILED, "cannot write the answer: %s", strerror(errno));
-	return (int)status;
+	return (int)command(c);
 }
 
 int main(int argc, char **argv)
@@ -78,7 +74,7 @@ int main(int argc, char **argv)
 		return CLI_USAGE;
 	}
 	c.config = config;
-	int status = run(&c);
+	int status = (int)cli_finish(&c, (enum cli_exit)run(&c));
 	config_free(config);
 	return status;
 }

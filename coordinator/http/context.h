@@ -21,6 +21,9 @@ struct context {
 	struct json_write json; /* writes to the response's body */
 };
 
+/* What a request is told while nobody can answer it; a problem's hint names the doctor. */
+#define CONTEXT_DATABASE_AWAY "the server is up but its database is away; it goes on by itself"
+
 typedef void route_handler(struct context *c);
 
 /* Begins a JSON answer; the route writes one object and is done. */

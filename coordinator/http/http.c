@@ -143,7 +143,12 @@ static void answer_standby(struct context *c)
 	json_write_field_c(w, "title", "Standing by");
 	json_write_field_i64(w, "status", 503);
 	json_write_field_c(w, "code", "standby");
-	json_write_field_c(w, "detail", "this coordinator does not lead (its database may be away)");
+	json_write_field_c(w, "detail",
+	                   s.leader_url[0] ? "this coordinator stands by; another one leads"
+	                   : s.leading
+	                           ? "the server is up but no connection to its database is free; it goes on by itself"
+	                           : CONTEXT_DATABASE_AWAY);
+	json_write_field_c(w, "hint", "assay doctor");
 	json_write_key(w, "leader");
 	json_write_c(w, s.leader_url[0] ? s.leader_url : NULL);
 	json_write_object_end(w);

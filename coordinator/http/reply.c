@@ -74,7 +74,10 @@ void reply_error(struct context *c, const struct error *e)
 	case ERR_DENIED:
 		reply_problem(c, 403, "unauthorised", NULL, "%s", e->text);
 		return;
-	case ERR_CONNECT:
+	case ERR_CONNECT: /* nothing but the database is asked by a request */
+		c->response->retry_after = "1";
+		reply_problem(c, 503, "unavailable", "assay doctor", CONTEXT_DATABASE_AWAY " (%s)", e->text);
+		return;
 	case ERR_AGAIN:
 	case ERR_TIMEOUT:
 		c->response->retry_after = "1";

@@ -279,6 +279,8 @@ static struct msg_record attempt_record(const struct sched_unreported *u)
 		                    .retry_no = u->retry_no,
 		                    .scoring_no = u->scoring_no,
 		                    .error_class = u->error_class,
+		                    .given_up = u->error_class == CLASS_LOST && u->started, /* see store/writer.h */
+		                    .attempt_count = u->error_class == CLASS_LOST && u->alone ? 1 : 0,
 		                    .evidence = u->started ? STR("started") : STR("may have started"),
 		                    .retry_after_ms = -1,
 		                    .cost_nanousd = -1,

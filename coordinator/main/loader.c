@@ -145,20 +145,27 @@ static enum err_code read_progress(struct loader *l, const struct run_row *row, 
 {
 	struct bits done, missing;
 	struct rebuild_attempts *tried = NULL;
-	size_t count = 0;
+	struct position_layer *layers = NULL;
+	size_t count = 0, layer_count = 0;
 	bits_init(&done, (uint64_t)row->item_count * row->epochs);
 	bits_init(&missing, done.len);
 	enum err_code err = rebuild_bits(l->store, row, &done, &missing, reterr);
 	if (err == ERR_OK)
 		err = rebuild_attempts(l->store, row, arena, &tried, &count, reterr);
+	if (err == ERR_OK)
+		err = rebuild_layers(l->store, row, arena, &layers, &layer_count, reterr);
 	if (err == ERR_OK) {
+		run->layers = layers;
+		run->layer_count = layer_count;
 		run->done = bits_text(arena, &done);
 		run->missing = bits_text(arena, &missing);
 		struct sched_tried *out = arena_new(arena, count ? count : 1, sizeof(*out));
 		for (size_t i = 0; i < count; i++)
 			out[i] = (struct sched_tried){ .sample_no = tried[i].sample_no,
 				                       .attempts = tried[i].failed,
+				                       .deaths = tried[i].deaths,
 				                       .near_deaths = tried[i].died,
+				                       .alone_deaths = tried[i].alone_deaths,
 				                       .spent_ms = (uint32_t)MIN_OF(tried[i].spent_ms, UINT32_MAX) };
 		run->tried = out;
 		run->tried_count = count;

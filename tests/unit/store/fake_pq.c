@@ -498,8 +498,9 @@ int __wrap_PQnfields(const PGresult *r)
 
 char *__wrap_PQgetvalue(const PGresult *r, int row, int column)
 {
+	static char nothing[1]; /* stays empty: libpq's own answer for NULL */
 	struct pg_result *x = inner(r);
-	return x->bytes.data ? x->bytes.data + x->place[(size_t)row * x->columns + (size_t)column] : (char[]){ "" };
+	return x->bytes.data ? x->bytes.data + x->place[(size_t)row * x->columns + (size_t)column] : nothing;
 }
 
 int __wrap_PQgetlength(const PGresult *r, int row, int column)

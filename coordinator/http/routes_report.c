@@ -1,9 +1,10 @@
 #include "coordinator/analysis/run_samples.h"
 #include "coordinator/evidence/report.h"
 #include "coordinator/http/context.h"
+#include "coordinator/http/part.h"
 #include <stdio.h>
 
-enum { GATES_MAX = 64, NEXT_MAX = 3 };
+enum { GATES_MAX = 64, NEXT_MAX = 4 };
 
 struct side { /* one run, read and summed up */
 	struct run_samples rs;
@@ -97,22 +98,36 @@ static struct str item_to_show(const struct side *cand, const struct compare *co
 	return s->item_count ? s->item_id[worst] : STR("");
 }
 
-static void suggest(struct context *c, const struct side *cand, uint64_t base_id, const struct compare *comparison,
-                    struct report *r)
+/* Never the very command that asked, and never one that would measure something else than this run did. */
+static void suggest(struct context *c, const struct side *cand, uint32_t suite_epochs, struct report *r)
 {
 	struct str *next = arena_new(c->arena, NEXT_MAX, sizeof(*next));
+	const struct run_row *run = cand->rs.run;
 	unsigned long long id = cand->report.id;
-	struct str item = item_to_show(cand, comparison);
-	if (base_id)
-		next[r->next_count++] = arena_printf(c->arena, "assay compare %llu %llu --by stratum --only flipped",
-		                                     (unsigned long long)base_id, id);
-	else
-		next[r->next_count++] = arena_printf(c->arena, "assay run %.*s --model %.*s --again",
-		                                     STR_ARG(cand->rs.run->suite_name), STR_ARG(cand->report.model));
+	struct str item = item_to_show(cand, r->comparison);
+	if (run->state == RUN_INCOMPLETE || run->state == RUN_CANCELLED)
+		next[r->next_count++] = arena_printf(c->arena, "assay runs retry %llu", id);
+	else if (!run_state_ended(run->state))
+		next[r->next_count++] = arena_printf(c->arena, "assay runs watch %llu", id);
+	if (r->comparison && !r->only_flipped)
+		next[r->next_count++] =
+			arena_printf(c->arena, "assay compare %llu %llu --by %.*s --only flipped",
+		                     (unsigned long long)r->base->id, id, STR_ARG(r->by.len ? r->by : STR("stratum")));
+	else if (!r->base)
+		next[r->next_count++] =
+			arena_printf(c->arena, "assay run %.*s --model %.*s%.*s --again", STR_ARG(run->suite_name),
+		                     STR_ARG(cand->report.model), STR_ARG(part_flags(c->arena, run, suite_epochs)));
 	if (item.len)
 		next[r->next_count++] = arena_printf(c->arena, "assay item show %llu %.*s", id, STR_ARG(item));
 	next[r->next_count++] = arena_printf(c->arena, "assay runs export %llu", id);
 	r->next = next;
+}
+
+static void mark_part(struct context *c, const struct side *s, uint32_t suite_epochs, struct report_run *run)
+{
+	struct str words = part_words(c->arena, s->rs.run, suite_epochs);
+	if (words.len)
+		run->suite = arena_printf(c->arena, "%.*s [%.*s]", STR_ARG(run->suite), STR_ARG(words));
 }
 
 static void fill_report(struct context *c, const struct side *cand, struct report *r)
@@ -172,18 +187,24 @@ static void answer_report(struct context *c, struct side *base, struct side *can
 		}
 	}
 	fill_report(c, cand, &r);
+	uint32_t suite_epochs = (uint32_t)json_i64_or(json_pointer(json_root(doc), STR("/generate/epochs")), 1);
+	if (context_wants_text(c)) /* a document has these in the run */
+		mark_part(c, cand, suite_epochs, &r.run);
 	size_t dimension;
 	if (err == ERR_OK && r.by.len && !samples_find_dimension(&cand->rs.samples, r.by, &dimension))
 		err = error_set(&e, ERR_INVALID, "there is no dimension '%.*s'; there are task and stratum",
 		                STR_ARG(r.by));
-	if (base)
+	if (base) {
+		if (context_wants_text(c))
+			mark_part(c, base, suite_epochs, &base->report);
 		r.base = &base->report;
+	}
 	if (compared)
 		r.comparison = &comparison;
 	if (err == ERR_OK && base)
 		err = check_gates(c, base, cand, r.comparison, doc, &r, &e);
 	if (err == ERR_OK) {
-		suggest(c, cand, base ? base->report.id : 0, r.comparison, &r);
+		suggest(c, cand, suite_epochs, &r);
 		reply_report(c, &r, must_pair);
 	} else {
 		reply_error(c, &e);

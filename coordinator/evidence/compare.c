@@ -20,6 +20,7 @@ struct work { /* of one call */
 	struct pair_cut cut;
 	uint32_t *all; /* every pair */
 	struct cut_groups groups[SAMPLES_DIMENSIONS_MAX];
+	const uint32_t *group_order[SAMPLES_DIMENSIONS_MAX];
 	struct compare_row *rows;
 	size_t row_count;
 	struct compare_flip *flips;
@@ -262,9 +263,11 @@ static enum err_code compare_metric(struct work *w, struct sort_entry *order, st
 		struct compare_row *first = &w->rows[w->row_count];
 		uint32_t count = w->cand->dimension[d].label_count;
 		const size_t *start = w->groups[d].start;
-		for (uint32_t g = 0; g < count; g++)
+		for (uint32_t i = 0; i < count; i++) {
+			uint32_t g = w->group_order[d][i];
 			fill_row(w, &w->rows[w->row_count++], d, g, w->groups[d].unit + start[g],
 			         start[g + 1] - start[g]);
+		}
 		code = judge(w, first, count, reterr);
 	}
 	list_flips(w, order);
@@ -278,7 +281,9 @@ static bool group_pairs(struct work *w)
 		const struct samples_dimension *dimension = &w->cand->dimension[d];
 		for (size_t i = 0; i < w->pairs.count; i++)
 			group[i] = dimension->group[w->pairs.cand[i]];
-		if (!cut_group(w->arena, group, w->pairs.count, dimension->label_count, &w->groups[d]))
+		w->group_order[d] = samples_group_order(w->cand, d, w->arena);
+		if (!w->group_order[d] ||
+		    !cut_group(w->arena, group, w->pairs.count, dimension->label_count, &w->groups[d]))
 			return false;
 	}
 	return group != NULL;

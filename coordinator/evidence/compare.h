@@ -73,7 +73,7 @@ struct compare {
 	struct compare_options options;
 	size_t pair_count;
 	const uint32_t *pair_base, *pair_cand; /* [pair_count] item numbers, in the candidate's order */
-	struct compare_row *rows; /* by metric; the whole suite, then the candidate's dimensions and their groups */
+	struct compare_row *rows; /* by metric; the whole suite, then the candidate's dimensions, groups by label */
 	size_t row_count;
 	struct compare_flip *flips; /* of all metrics, metric by metric */
 	size_t flip_count;

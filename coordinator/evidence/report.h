@@ -22,6 +22,15 @@ struct report_run {
 	const struct summary *summary;
 };
 
+enum { REPORT_EVIDENCE_BYTES_MAX = 80 };
+
+struct report_cause { /* why samples are missing: one outcome and class */
+	enum outcome outcome;
+	enum error_class error_class; /* CLASS_NONE: the outcome says it all */
+	uint64_t count;
+	struct str evidence, item_id; /* of the first such sample; evidence is cut at REPORT_EVIDENCE_BYTES_MAX */
+};
+
 struct report {
 	struct report_run run;            /* the candidate when there is a baseline */
 	const struct report_run *base;    /* NULL: none */
@@ -33,6 +42,11 @@ struct report {
 	bool only_flipped;   /* a comparison lists its flipped items */
 	uint64_t elapsed_ms; /* 0: not shown */
 	uint64_t paid_twice, paid_twice_more_at_most;
+	uint64_t cost_unknown; /* samples whose cost nobody knows; their share of cost_nanousd is 0 */
+	bool no_cost_known;    /* all of them */
+	const struct report_cause *causes;
+	size_t cause_count;
+	bool causes_cut;        /* more samples are missing than were looked at */
 	const struct str *next; /* commands that make sense now */
 	size_t next_count;
 };

@@ -104,9 +104,11 @@ void report_format_count(struct buf *out, uint64_t n)
 
 void report_format_duration(struct buf *out, uint64_t ms)
 {
-	uint64_t s = ms / 1000;
-	if (ms < 10000)
-		buf_printf(out, "%" PRIu64 ".%" PRIu64 "s", s, ms % 1000 / 100);
+	uint64_t tenths = (ms + 50) / 100, s = (ms + 500) / 1000;
+	if (ms < 1000)
+		buf_printf(out, "%" PRIu64 " ms", ms);
+	else if (tenths < 100)
+		buf_printf(out, "%" PRIu64 ".%" PRIu64 "s", tenths / 10, tenths % 10);
 	else if (s < 60)
 		buf_printf(out, "%" PRIu64 "s", s);
 	else if (s < 3600)

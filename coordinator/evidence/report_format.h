@@ -15,8 +15,8 @@ void report_format_interval(struct buf *out, struct interval i, bool percent);  
 void report_format_diff_interval(struct buf *out, struct interval i, bool percent); /* "[+3.3, +20.1]" */
 void report_format_p(struct buf *out, struct number p);                             /* "0.016", "2e-06", "1" */
 void report_format_count(struct buf *out, uint64_t n);                              /* "41,200" */
-void report_format_duration(struct buf *out, uint64_t ms);                          /* "12m04s", "3.2s", "1h02m" */
-void report_format_money(struct buf *out, int64_t nanousd);                         /* "$4.10", "$0.0012" */
+void report_format_duration(struct buf *out, uint64_t ms);  /* "299 ms", "3.2s", "12m04s", "1h02m" */
+void report_format_money(struct buf *out, int64_t nanousd); /* "$4.10", "$0.0012" */
 void report_format_plural(struct buf *out, uint64_t n, const char *one, const char *many); /* "1 item", "2 items" */
 
 /* Text that is not ours, made visible, at most `columns` wide, padded with spaces on the right up to `pad`. */

@@ -1,6 +1,6 @@
 #include "common/base/check.h"
 #include "common/base/json_write.h"
-#include "coordinator/evidence/report.h"
+#include "coordinator/evidence/report_view.h"
 #include "coordinator/stats/clt_mean.h"
 #include "coordinator/stats/clustered_mean.h"
 #include "coordinator/stats/mcnemar.h"
@@ -78,8 +78,14 @@ static void flags(struct json_write *w, const struct summary_row *row)
 	json_write_object_end(w);
 }
 
-static void summary_row(struct json_write *w, const struct samples *s, const struct summary_row *row)
+static void detectable(struct json_write *w, const char *key, const struct samples *s, uint32_t metric, struct number n)
 {
+	number(w, key, report_view_can_see(s, metric, n) ? n : number_none());
+}
+
+static void summary_row(struct json_write *w, const struct report *r, const struct summary_row *row)
+{
+	const struct samples *s = r->run.samples;
 	bool whole = row->dimension == SUMMARY_ALL;
 	json_write_object(w);
 	json_write_field_str(w, "metric", s->metric[row->metric].name);
@@ -100,29 +106,56 @@ static void summary_row(struct json_write *w, const struct samples *s, const str
 	number(w, "chance", row->chance);
 	number(w, "worst_case", row->worst);
 	number(w, "best_case", row->best);
-	number(w, "detectable_unpaired", row->detectable);
+	detectable(w, "detectable_unpaired", s, row->metric, row->detectable);
 	missing(w, row);
 	flags(w, row);
 	count(w, "tokens_in", row->tokens_in);
 	count(w, "tokens_out", row->tokens_out);
-	json_write_field_i64(w, "cost_nanousd", row->cost_nanousd);
+	json_write_key(w, "cost_nanousd");
+	if (r->no_cost_known)
+		json_write_null(w);
+	else
+		json_write_i64(w, row->cost_nanousd);
 	number(w, "latency_p50_ms", row->latency_p50_ms);
 	number(w, "latency_p95_ms", row->latency_p95_ms);
 	json_write_object_end(w);
 }
 
-static void summary(struct json_write *w, const struct report_run *r)
+static void summary(struct json_write *w, const struct report *r)
 {
+	const struct summary *rows = r->run.summary;
 	json_write_key(w, "level");
-	json_write_num(w, r->summary->level);
+	json_write_num(w, rows->level);
 	json_write_key(w, "rows");
 	json_write_array(w);
-	for (size_t i = 0; i < r->summary->row_count; i++)
-		summary_row(w, r->samples, &r->summary->rows[i]);
+	for (size_t i = 0; i < rows->row_count; i++)
+		summary_row(w, r, &rows->rows[i]);
 	json_write_array_end(w);
 }
 
-static void compare_row(struct json_write *w, const struct compare_row *row)
+static void causes(struct json_write *w, const struct report *r)
+{
+	json_write_key(w, "missing_causes");
+	json_write_array(w);
+	for (size_t i = 0; i < r->cause_count; i++) {
+		const struct report_cause *c = &r->causes[i];
+		json_write_object(w);
+		json_write_field_c(w, "outcome", outcome_name(c->outcome));
+		json_write_key(w, "class");
+		if (c->error_class == CLASS_NONE)
+			json_write_null(w);
+		else
+			json_write_c(w, error_class_name(c->error_class));
+		count(w, "count", c->count);
+		json_write_field_str(w, "item", c->item_id);
+		json_write_field_str(w, "evidence", c->evidence);
+		json_write_object_end(w);
+	}
+	json_write_array_end(w);
+	json_write_field_bool(w, "missing_causes_cut", r->causes_cut);
+}
+
+static void compare_row(struct json_write *w, const struct samples *cand, const struct compare_row *row)
 {
 	json_write_object(w);
 	json_write_field_str(w, "metric", row->metric);
@@ -153,7 +186,7 @@ static void compare_row(struct json_write *w, const struct compare_row *row)
 	count(w, "changed", row->changed);
 	number(w, "diff_worst", row->diff_worst);
 	number(w, "diff_best", row->diff_best);
-	number(w, "detectable", row->detectable);
+	detectable(w, "detectable", cand, row->metric_cand, row->detectable);
 	json_write_field_bool(w, "detectable_from_bound", row->detectable_from_bound);
 	json_write_field_c(w, "verdict", compare_verdict_name(row->verdict));
 	json_write_object_end(w);
@@ -206,7 +239,7 @@ static void comparison_body(struct json_write *w, const struct report *r)
 	json_write_key(w, "rows");
 	json_write_array(w);
 	for (size_t i = 0; i < c->row_count; i++)
-		compare_row(w, &c->rows[i]);
+		compare_row(w, r->run.samples, &c->rows[i]);
 	json_write_array_end(w);
 	flips(w, r);
 	unpaired(w, r);
@@ -280,7 +313,9 @@ void report_json(const struct report *r, struct buf *out)
 	run(&w, "run", &r->run);
 	if (r->base)
 		run(&w, "base", r->base);
-	summary(&w, &r->run);
+	summary(&w, r);
+	causes(&w, r);
+	count(&w, "cost_unknown", r->cost_unknown);
 	count(&w, "elapsed_ms", r->elapsed_ms);
 	count(&w, "paid_twice", r->paid_twice);
 	count(&w, "paid_twice_more_at_most", r->paid_twice_more_at_most);

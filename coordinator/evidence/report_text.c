@@ -1,6 +1,7 @@
 #include "coordinator/evidence/report_format.h"
 #include "coordinator/evidence/report_view.h"
 #include <inttypes.h>
+#include <math.h>
 
 static const char dim[] = "\x1b[2m";
 
@@ -27,9 +28,8 @@ static void put_flipped(struct report_view *v, const struct compare_row *row)
 		           "  %" PRIu64 " flipped: assay compare %" PRIu64 " %" PRIu64 " --by %.*s --only flipped",
 		           row->changed, base, cand, STR_ARG(row->dimension));
 	else if (row->verdict == COMPARE_NO_EVIDENCE && row->detectable.defined) {
-		buf_append_c(v->out, "  would see ");
-		report_format_size(v->out, row->detectable,
-		                   report_view_in_percent(v->r->run.samples, row->metric_cand));
+		buf_append_c(v->out, "  ");
+		report_view_detectable(v, row->metric_cand, row->detectable, "would see ", "too few to see any");
 	}
 }
 
@@ -57,8 +57,13 @@ static void run_row(struct report_view *v, const struct summary_row *row)
 		report_format_diff(&v->cell, against->diff, percent);
 		report_view_right(v, 8);
 		report_view_gap(v);
+		report_format_diff_interval(&v->cell, against->interval, percent);
+		report_view_left(v, 15);
+		report_view_gap(v);
 		report_view_verdict(v, against);
 		put_flipped(v, against);
+		if (against->n != row->n)
+			buf_printf(v->out, "  paired on %" PRIu64, against->n);
 	}
 	report_view_end_line(v);
 }
@@ -94,6 +99,40 @@ static void flag(struct report_view *v, const char *name, uint64_t count, bool *
 	*any = true;
 }
 
+/* " (2 connect, 1 malformed)" */
+static void missing_classes(struct report_view *v, enum outcome outcome)
+{
+	bool any = false;
+	for (size_t i = 0; i < v->r->cause_count; i++) {
+		const struct report_cause *c = &v->r->causes[i];
+		if (c->outcome != outcome || c->error_class == CLASS_NONE)
+			continue;
+		buf_append_c(v->out, any ? ", " : " (");
+		report_format_count(v->out, c->count);
+		buf_printf(v->out, " %s", error_class_name(c->error_class));
+		any = true;
+	}
+	buf_append_c(v->out, any ? ")" : "");
+}
+
+/* "    connect: connection refused (item refund-60)": what one sample of each cause has to say. */
+static void missing_evidence(struct report_view *v)
+{
+	for (size_t i = 0; i < v->r->cause_count; i++) {
+		const struct report_cause *c = &v->r->causes[i];
+		bool classed = c->error_class != CLASS_NONE;
+		if (c->evidence.len == 0 && c->item_id.len == 0)
+			continue;
+		buf_printf(v->out, "    %s: ", classed ? error_class_name(c->error_class) : outcome_name(c->outcome));
+		report_format_label(v->out, c->evidence, REPORT_EVIDENCE_BYTES_MAX, 0);
+		buf_append_c(v->out, c->evidence.len ? " (item " : "(item ");
+		report_format_label(v->out, c->item_id, 60, 0);
+		buf_append_c(v->out, ")\n");
+	}
+	if (v->r->causes_cut)
+		buf_append_c(v->out, "    causes are those of the first samples only\n");
+}
+
 static void missing(struct report_view *v, const struct summary_row *whole)
 {
 	static const struct {
@@ -113,6 +152,7 @@ static void missing(struct report_view *v, const struct summary_row *whole)
 		buf_append_c(v->out, any ? ", " : "");
 		report_format_count(v->out, count);
 		buf_printf(v->out, " %s", causes[i].name);
+		missing_classes(v, causes[i].outcome);
 		any = true;
 	}
 	if (!any)
@@ -129,6 +169,21 @@ static void missing(struct report_view *v, const struct summary_row *whole)
 	flag(v, "empty", whole->empty, &any);
 	flag(v, "filtered", whole->filtered, &any);
 	buf_append_c(v->out, any ? " (scored as answers)\n" : "\n");
+	missing_evidence(v);
+}
+
+static void cost(struct report_view *v, const struct summary_row *whole)
+{
+	const struct report *r = v->r;
+	if (r->no_cost_known) {
+		buf_append_c(v->out, "cost unknown");
+		return;
+	}
+	report_format_money(v->out, whole->cost_nanousd);
+	if (r->cost_unknown) {
+		buf_append_c(v->out, " + unknown for ");
+		report_format_count(v->out, r->cost_unknown);
+	}
 }
 
 static void spent(struct report_view *v, const struct summary_row *whole)
@@ -142,15 +197,15 @@ static void spent(struct report_view *v, const struct summary_row *whole)
 	buf_append_c(v->out, " tokens in, ");
 	report_format_count(v->out, whole->tokens_out);
 	buf_append_c(v->out, " out   ");
-	report_format_money(v->out, whole->cost_nanousd);
+	cost(v, whole);
 	buf_printf(v->out, "   paid twice %" PRIu64, r->paid_twice);
 	if (r->paid_twice_more_at_most)
 		buf_printf(v->out, " (at most %" PRIu64 " more)", r->paid_twice_more_at_most);
 	if (whole->latency_p50_ms.defined) {
 		buf_append_c(v->out, "   latency p50 ");
-		report_format_duration(v->out, (uint64_t)whole->latency_p50_ms.value);
+		report_format_duration(v->out, (uint64_t)llround(whole->latency_p50_ms.value));
 		buf_append_c(v->out, ", p95 ");
-		report_format_duration(v->out, (uint64_t)whole->latency_p95_ms.value);
+		report_format_duration(v->out, (uint64_t)llround(whole->latency_p95_ms.value));
 	}
 	buf_append_char(v->out, '\n');
 }
@@ -167,12 +222,14 @@ static void how(struct report_view *v, const struct summary_row *whole)
 		"weighted mean +- t",
 	};
 	report_view_paint(v, dim);
-	buf_printf(v->out, "%.0f %% intervals: %s", 100 * v->r->run.summary->level, methods[whole->method]);
+	buf_printf(v->out, "%.0f %% intervals: %s", 100 * v->r->run.summary->level,
+	           whole->n ? methods[whole->method] : "nothing scored yet");
 	if (whole->cluster_count < whole->n)
 		buf_printf(v->out, ", %" PRIu64 " clusters", whole->cluster_count);
 	if (!v->r->comparison && whole->detectable.defined) {
-		buf_append_c(v->out, "; against another run of this size, unpaired, it would see ");
-		report_format_size(v->out, whole->detectable, report_view_in_percent(v->r->run.samples, whole->metric));
+		buf_append_c(v->out, "; against another run of this size, unpaired, it ");
+		report_view_detectable(v, whole->metric, whole->detectable, "would see ",
+		                       "has too few items to see any difference");
 	}
 	if (whole->n && whole->n < 30 && whole->method == SUMMARY_CLT_T)
 		buf_append_c(v->out, "; under 30 items the interval is rough");
@@ -184,6 +241,8 @@ void report_text(const struct report *r, struct report_style style, struct buf *
 {
 	struct report_view v = report_view_init(r, style, out);
 	report_view_head(&v);
+	if (r->comparison)
+		report_view_pairing(&v);
 	for (uint32_t m = 0; m < r->run.samples->metric_count; m++)
 		run_rows(&v, m);
 	const struct summary_row *whole = summary_find(r->run.summary, 0, SUMMARY_ALL, SUMMARY_ALL);

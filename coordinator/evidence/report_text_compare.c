@@ -52,29 +52,6 @@ static void compare_rows(struct report_view *v, uint32_t metric)
 			compare_row(v, &c->rows[i]);
 }
 
-static void pairing(struct report_view *v)
-{
-	const struct compare *c = v->r->comparison;
-	size_t only_base = 0, only_cand = 0, changed = 0;
-	for (size_t i = 0; i < c->unpaired_count; i++) {
-		bool is_changed = c->unpaired[i].reason == COMPARE_CHANGED;
-		only_base += c->unpaired[i].in_base && !is_changed;
-		only_cand += !c->unpaired[i].in_base && !is_changed;
-		changed += is_changed && !c->unpaired[i].in_base;
-	}
-	buf_append_c(v->out, "paired on ");
-	report_format_count(v->out, c->pair_count);
-	buf_append_c(v->out, " of ");
-	report_format_plural(v->out, v->r->run.samples->item_count, "item", "items");
-	if (changed)
-		buf_printf(v->out, "; %zu with changed content", changed);
-	if (only_base)
-		buf_printf(v->out, "; %zu only in run %" PRIu64, only_base, v->r->base->id);
-	if (only_cand)
-		buf_printf(v->out, "; %zu only in run %" PRIu64, only_cand, v->r->run.id);
-	buf_append_char(v->out, '\n');
-}
-
 static void unpaired(struct report_view *v)
 {
 	const struct compare *c = v->r->comparison;
@@ -136,7 +113,7 @@ static void verdict(struct report_view *v)
 	}
 	if (row->detectable.defined) {
 		buf_append_c(v->out, "\nsmallest difference it would see: ");
-		report_format_size(v->out, row->detectable, percent);
+		report_view_detectable(v, row->metric_cand, row->detectable, "", "none, there are too few items");
 		buf_printf(v->out, " (%.0f %% power, alpha %g)", 100 * v->r->comparison->options.power,
 		           v->r->comparison->options.alpha);
 	}
@@ -148,7 +125,7 @@ void report_text_compare(const struct report *r, struct report_style style, stru
 	check_msg(r->base && r->comparison, "a comparison needs both runs");
 	struct report_view v = report_view_init(r, style, out);
 	report_view_head(&v);
-	pairing(&v);
+	report_view_pairing(&v);
 	unpaired(&v);
 	for (uint32_t m = 0; m < r->run.samples->metric_count; m++)
 		compare_rows(&v, m);

@@ -123,6 +123,47 @@ void report_view_metric(struct report_view *v, uint32_t metric)
 	buf_append_char(v->out, '\n');
 }
 
+void report_view_pairing(struct report_view *v)
+{
+	const struct compare *c = v->r->comparison;
+	size_t only_base = 0, only_cand = 0, changed = 0;
+	for (size_t i = 0; i < c->unpaired_count; i++) {
+		bool is_changed = c->unpaired[i].reason == COMPARE_CHANGED;
+		only_base += c->unpaired[i].in_base && !is_changed;
+		only_cand += !c->unpaired[i].in_base && !is_changed;
+		changed += is_changed && !c->unpaired[i].in_base;
+	}
+	buf_append_c(v->out, "paired on ");
+	report_format_count(v->out, c->pair_count);
+	buf_append_c(v->out, " of ");
+	report_format_plural(v->out, v->r->run.samples->item_count, "item", "items");
+	if (changed)
+		buf_printf(v->out, "; %zu with changed content", changed);
+	if (only_base)
+		buf_printf(v->out, "; %zu only in run %" PRIu64, only_base, v->r->base->id);
+	if (only_cand)
+		buf_printf(v->out, "; %zu only in run %" PRIu64, only_cand, v->r->run.id);
+	buf_append_char(v->out, '\n');
+}
+
+bool report_view_can_see(const struct samples *s, uint32_t metric, struct number detectable)
+{
+	struct interval range = s->metric[metric].range;
+	return detectable.defined && (!range.defined || detectable.value <= range.high - range.low);
+}
+
+void report_view_detectable(struct report_view *v, uint32_t metric, struct number detectable, const char *before,
+                            const char *instead)
+{
+	const struct samples *s = v->r->run.samples;
+	if (!report_view_can_see(s, metric, detectable)) {
+		buf_append_c(v->out, instead);
+		return;
+	}
+	buf_append_c(v->out, before);
+	report_format_size(v->out, detectable, report_view_in_percent(s, metric));
+}
+
 static const char *verdict_short(enum compare_verdict verdict)
 {
 	static const char *const names[] = { "better", "WORSE", "no evidence", "not enough" };

@@ -1,6 +1,7 @@
 #include "coordinator/evidence/samples.h"
 #include "common/base/check.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void *column(struct samples *s, size_t count, size_t size)
@@ -235,6 +236,31 @@ bool samples_find_dimension(const struct samples *s, struct str name, size_t *re
 		return true;
 	}
 	return false;
+}
+
+struct labelled {
+	struct str label;
+	uint32_t group;
+};
+
+static int by_label(const void *a, const void *b)
+{
+	return str_cmp(((const struct labelled *)a)->label, ((const struct labelled *)b)->label); /* no two are equal */
+}
+
+const uint32_t *samples_group_order(const struct samples *s, size_t dimension, struct arena *arena)
+{
+	const struct samples_dimension *d = &s->dimension[dimension];
+	uint32_t *order = arena_try_alloc(arena, d->label_count + 1, sizeof(*order));
+	struct labelled *sorted = arena_try_alloc(arena, d->label_count + 1, sizeof(*sorted));
+	if (!order || !sorted)
+		return NULL;
+	for (uint32_t g = 0; g < d->label_count; g++)
+		sorted[g] = (struct labelled){ d->label[g], g };
+	qsort(sorted, d->label_count, sizeof(*sorted), by_label);
+	for (uint32_t g = 0; g < d->label_count; g++)
+		order[g] = sorted[g].group;
+	return order;
 }
 
 enum outcome samples_outcome(const struct samples *s, size_t metric, size_t sample)

@@ -88,6 +88,9 @@ enum err_code samples_set_row(struct samples *s, const struct samples_row *row, 
 enum err_code samples_set_score(struct samples *s, size_t metric, size_t item, uint32_t epoch, enum outcome outcome,
                                 double score, struct error *reterr) MUST_CHECK;
 
+/* The groups of a dimension by label, as lists show them: [label_count] indexes. NULL: the arena is full. */
+const uint32_t *samples_group_order(const struct samples *s, size_t dimension, struct arena *arena);
+
 size_t samples_at(const struct samples *s, size_t item, uint32_t epoch);
 bool samples_find_metric(const struct samples *s, struct str name, size_t *ret_metric);
 bool samples_find_dimension(const struct samples *s, struct str name, size_t *ret_dimension);

@@ -172,13 +172,17 @@ enum err_code summary_compute(struct arena *arena, const struct samples *s, doub
 	check(level > 0 && level < 1);
 	struct work w = { .s = s, .level = level };
 	struct cut_groups groups[SAMPLES_DIMENSIONS_MAX];
+	const uint32_t *order[SAMPLES_DIMENSIONS_MAX];
 	size_t row_count = rows_of(s), r = 0;
 	struct summary_row *rows = arena_try_alloc(arena, row_count + 1, sizeof(*rows));
 	uint32_t *all = arena_try_alloc(arena, s->item_count, sizeof(*all));
 	w.latency = arena_try_alloc(arena, s->sample_count, 2 * sizeof(*w.latency));
 	bool fits = rows && all && w.latency && cut_init(&w.cut, arena, s->item_count, s->cluster_count);
-	for (size_t d = 0; d < s->dimension_count && fits; d++)
-		fits = cut_group(arena, s->dimension[d].group, s->item_count, s->dimension[d].label_count, &groups[d]);
+	for (size_t d = 0; d < s->dimension_count && fits; d++) {
+		order[d] = samples_group_order(s, d, arena);
+		fits = order[d] &&
+		       cut_group(arena, s->dimension[d].group, s->item_count, s->dimension[d].label_count, &groups[d]);
+	}
 	if (!fits)
 		return error_set(reterr, ERR_LIMIT, "a summary of %zu samples does not fit the memory of this request",
 		                 s->sample_count);
@@ -190,8 +194,9 @@ enum err_code summary_compute(struct arena *arena, const struct samples *s, doub
 		rows[r].dimension = rows[r].group = SUMMARY_ALL;
 		fill_row(&w, &rows[r++], all, s->item_count);
 		for (uint32_t d = 0; d < s->dimension_count; d++) {
-			for (uint32_t g = 0; g < s->dimension[d].label_count; g++, r++) {
+			for (uint32_t i = 0; i < s->dimension[d].label_count; i++, r++) {
 				const size_t *start = groups[d].start;
+				uint32_t g = order[d][i];
 				rows[r].metric = m;
 				rows[r].dimension = d;
 				rows[r].group = g;

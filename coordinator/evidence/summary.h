@@ -7,7 +7,7 @@
  *   else                                    CLT with t(n-1)
  * each in a weighted form when weights differ. A point is never shown as an interval: scores without any spread that
  * Wilson cannot take have no interval. Rows stand in a fixed order: by metric; the whole suite, then each dimension,
- * its groups in order of first appearance. Pure; results and scratch live in the arena. */
+ * its groups by label. Pure; results and scratch live in the arena. */
 #ifndef ASSAY_EVIDENCE_SUMMARY_H
 #define ASSAY_EVIDENCE_SUMMARY_H
 

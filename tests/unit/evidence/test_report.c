@@ -75,21 +75,23 @@ static void a_report_ends_with_what_matters(void **state)
 {
 	struct fixture *f = *state;
 	report_text(&f->report, (struct report_style){ 0 }, &f->out);
-	assert_lines(
-		f, "suite support@3.1  model m-2026-11  run 90  against run 81 (m-2026-10)          chance 0 %\n"
-		   "  refund                 38/60   63.3 %  [50.7, 74.4]     +11.7 pp  better      p 0.016   q 0.047\n"
-		   "  where-is-my-order      57/60   95.0 %  [86.3, 98.3]      -1.7 pp  no evidence p 1       q 1     "
-		   "  would see 4.7 pp\n"
-		   "  change-address         20/40   50.0 %  [35.2, 64.8]     -15.0 pp  WORSE       p 0.031   q 0.047 "
-		   "  6 flipped: assay compare 81 90 --by task --only flipped\n"
-		   "  all                  115/160   71.9 %  [64.5, 78.3]       0.0 pp  no evidence p 1       q 1     "
-		   "  would see 6.6 pp\n"
-		   "95 % intervals: Wilson\n"
-		   "missing: 3 provider error, 1 unscored; worst case 70.1 %, best case 72.6 %\n"
-		   "1 better, 1 no evidence, 1 worse    gate release: BLOCKED (change-address: is worse by more than "
-		   "0.02 (p 0.043))\n"
-		   "12m04s   1,640 tokens in, 328 out   $0.00016   paid twice 0   latency p50 0.1s, p95 0.1s\n"
-		   "next: assay compare 81 90 | assay item show 90 change-address-17\n");
+	assert_lines(f,
+	             "suite support@3.1  model m-2026-11  run 90  against run 81 (m-2026-10)          chance 0 %\n"
+	             "paired on 164 of 164 items\n"
+	             "  change-address         20/40   50.0 %  [35.2, 64.8]     -15.0 pp  [-26.6, -3.4]    WORSE       "
+	             "p 0.031   q 0.047   6 flipped: assay compare 81 90 --by task --only flipped\n"
+	             "  refund                 38/60   63.3 %  [50.7, 74.4]     +11.7 pp  [+3.3, +20.0]    better      "
+	             "p 0.016   q 0.047\n"
+	             "  where-is-my-order      57/60   95.0 %  [86.3, 98.3]      -1.7 pp  [-5.0, +1.7]     no evidence "
+	             "p 1       q 1       would see 4.7 pp\n"
+	             "  all                  115/160   71.9 %  [64.5, 78.3]       0.0 pp  [-4.6, +4.6]     no evidence "
+	             "p 1       q 1       would see 6.6 pp\n"
+	             "95 % intervals: Wilson\n"
+	             "missing: 3 provider error, 1 unscored; worst case 70.1 %, best case 72.6 %\n"
+	             "1 better, 1 no evidence, 1 worse    gate release: BLOCKED (change-address: is worse by more than "
+	             "0.02 (p 0.043))\n"
+	             "12m04s   1,640 tokens in, 328 out   $0.00016   paid twice 0   latency p50 100 ms, p95 100 ms\n"
+	             "next: assay compare 81 90 | assay item show 90 change-address-17\n");
 }
 
 static void a_run_alone_says_what_it_could_see(void **state)
@@ -190,13 +192,13 @@ static void the_json_says_the_same(void **state)
 	assert_str_equal_c(json_str_or(json_get(root, "schema"), STR("")), "assay.report.v1");
 	assert_int_equal(json_i64_or(json_pointer(root, STR("/run/id")), 0), 90);
 	assert_int_equal(json_len(json_get(root, "rows")), 4);
-	const struct json *row = json_at(json_get(root, "rows"), 1);
+	const struct json *row = json_at(json_get(root, "rows"), 2);
 	assert_str_equal_c(json_str_or(json_get(row, "group"), STR("")), "refund");
 	assert_int_equal(json_i64_or(json_get(row, "passed"), 0), 38);
 	assert_int_equal(json_i64_or(json_pointer(row, STR("/missing/provider_error")), 0), 3);
 	assert_true(json_num_or(json_pointer(row, STR("/interval/0")), 0) > 0.5);
 	assert_str_equal_c(json_str_or(json_get(row, "method"), STR("")), "wilson");
-	assert_str_equal_c(json_str_or(json_pointer(root, STR("/comparison/rows/3/verdict")), STR("")), "worse");
+	assert_str_equal_c(json_str_or(json_pointer(root, STR("/comparison/rows/1/verdict")), STR("")), "worse");
 	assert_str_equal_c(json_str_or(json_pointer(root, STR("/gates/0/verdict")), STR("")), "blocked");
 	assert_int_equal(json_i64_or(json_pointer(root, STR("/methods/mcnemar")), 0), 1);
 	json_free(doc);
@@ -232,7 +234,7 @@ static void undefined_is_null_and_a_dash_never_a_number(void **state)
 		.run = { .id = 1, .suite = STR("s"), .model = STR("m"), .samples = &s, .summary = &f->summary_cand }
 	};
 	report_text(&r, (struct report_style){ 0 }, &f->out);
-	assert_has(f, "n 0        -  [no interval]\n");
+	assert_has(f, "n 0        -  [no interval]\n95 % intervals: nothing scored yet\n");
 	assert_has(f, "missing: 2 provider error; worst case 0.0 %, best case 100.0 %\n");
 	buf_clear(&f->out);
 	report_json(&r, &f->out);
@@ -242,6 +244,61 @@ static void undefined_is_null_and_a_dash_never_a_number(void **state)
 	assert_int_equal(json_kind(json_get(root, "comparison")), JSON_NULL);
 	json_free(doc);
 	samples_done(&s);
+}
+
+static void causes_of_missing_samples_are_named(void **state)
+{
+	struct fixture *f = *state;
+	const struct report_cause causes[] = {
+		{ OUTCOME_PROVIDER_ERROR, CLASS_CONNECT, 2, STR_INIT("connection\x1b refused"), STR_INIT("refund-60") },
+		{ OUTCOME_PROVIDER_ERROR, CLASS_MALFORMED, 1, STR_INIT("no choices"), STR_INIT("refund-61") },
+		{ OUTCOME_UNSCORED, CLASS_NONE, 1, STR_INIT(""), STR_INIT("refund-63") },
+	};
+	struct json_doc *doc;
+	f->report.causes = causes;
+	f->report.cause_count = 3;
+	report_text(&f->report, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "missing: 3 provider error (2 connect, 1 malformed), 1 unscored; worst");
+	assert_has(f,
+	           "    connect: connection\\x1b refused (item refund-60)\n    malformed: no choices (item refund-61)\n"
+	           "    unscored: (item refund-63)\n");
+	buf_clear(&f->out);
+	report_json(&f->report, &f->out);
+	const struct json *root = parse(f, &doc);
+	assert_int_equal(json_i64_or(json_pointer(root, STR("/missing_causes/0/count")), 0), 2);
+	assert_str_equal_c(json_str_or(json_pointer(root, STR("/missing_causes/1/class")), STR("")), "malformed");
+	assert_int_equal(json_kind(json_pointer(root, STR("/missing_causes/2/class"))), JSON_NULL);
+	json_free(doc);
+}
+
+static void a_cost_that_nobody_knows_is_not_shown_as_zero(void **state)
+{
+	struct fixture *f = *state;
+	struct json_doc *doc;
+	f->report.cost_unknown = 40;
+	report_text(&f->report, (struct report_style){ 0 }, &f->out);
+	assert_has(f, " out   $0.00016 + unknown for 40   paid");
+	buf_clear(&f->out);
+	f->report.no_cost_known = true;
+	report_text(&f->report, (struct report_style){ 0 }, &f->out);
+	assert_has(f, " out   cost unknown   paid");
+	buf_clear(&f->out);
+	report_json(&f->report, &f->out);
+	const struct json *root = parse(f, &doc);
+	assert_int_equal(json_kind(json_pointer(root, STR("/rows/0/cost_nanousd"))), JSON_NULL);
+	assert_int_equal(json_i64_or(json_get(root, "cost_unknown"), 0), 40);
+	json_free(doc);
+}
+
+static void no_difference_beyond_the_range_is_promised(void **state)
+{
+	struct fixture *f = *state;
+	f->report.base = NULL;
+	f->report.comparison = NULL;
+	f->summary_cand.rows[0].detectable = number_of(1.321);
+	report_text(&f->report, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "unpaired, it has too few items to see any difference\n");
+	assert_true(str_find(buf_str(&f->out), STR("132")) < 0);
 }
 
 static void a_full_buffer_is_noticed_not_overrun(void **state)
@@ -284,7 +341,7 @@ static void figures_are_written_as_people_read_them(void **state)
 	report_format_p(out, number_none());
 	buf_append_char(out, ' ');
 	report_format_plural(out, 1, "item", "items");
-	assert_string_equal(out->data, "1,234,567 999 3.2s 59s 1h02m $4.10 $0 0.0 pp +0.250 2e-06 - 1 item");
+	assert_string_equal(out->data, "1,234,567 999 3.3s 59s 1h02m $4.10 $0 0.0 pp +0.250 2e-06 - 1 item");
 }
 
 #define one(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -302,6 +359,9 @@ int main(void)
 		one(the_json_says_the_same),
 		one(the_json_of_a_comparison_lists_flips_and_unpaired),
 		one(undefined_is_null_and_a_dash_never_a_number),
+		one(causes_of_missing_samples_are_named),
+		one(a_cost_that_nobody_knows_is_not_shown_as_zero),
+		one(no_difference_beyond_the_range_is_promised),
 		one(a_full_buffer_is_noticed_not_overrun),
 		one(figures_are_written_as_people_read_them),
 	};

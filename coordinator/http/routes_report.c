@@ -2,9 +2,10 @@
 #include "coordinator/evidence/report.h"
 #include "coordinator/http/context.h"
 #include "coordinator/http/part.h"
+#include "coordinator/store/results.h"
 #include <stdio.h>
 
-enum { GATES_MAX = 64, NEXT_MAX = 4 };
+enum { GATES_MAX = 64, NEXT_MAX = 4, MISSING_ROWS_MAX = 1000, CAUSES_MAX = 12 };
 
 struct side { /* one run, read and summed up */
 	struct run_samples rs;
@@ -140,6 +141,48 @@ static void fill_report(struct context *c, const struct side *cand, struct repor
 		r->elapsed_ms = (uint64_t)(run->ended_at_ms - run->started_at_ms);
 	r->paid_twice = cand->whole[0].paid_twice;
 	r->paid_twice_more_at_most = cand->whole[0].lost_open;
+	r->cost_unknown = cand->whole[0].cost_unknown;
+	r->no_cost_known = r->cost_unknown > 0 && r->cost_unknown == cand->whole[0].n;
+}
+
+/* The first line's beginning, not cut inside a character. */
+static struct str excerpt(struct str evidence)
+{
+	ptrdiff_t line = str_find_char(evidence, '\n');
+	struct str s = line < 0 ? evidence : str_slice(evidence, 0, (size_t)line);
+	size_t len = MIN_OF(s.len, (size_t)REPORT_EVIDENCE_BYTES_MAX);
+	while (len > 0 && len < s.len && ((unsigned char)s.data[len] & 0xC0) == 0x80)
+		len--;
+	return str_slice(s, 0, len);
+}
+
+/* Why samples are missing, by outcome and class. */
+static enum err_code read_causes(struct context *c, const struct side *cand, struct report *r, struct error *reterr)
+{
+	struct results_missing *rows = NULL;
+	size_t count = 0;
+	struct report_cause *causes = arena_new(c->arena, CAUSES_MAX, sizeof(*causes));
+	enum err_code err =
+		results_missing(c->store, cand->report.id, MISSING_ROWS_MAX, c->arena, &rows, &count, reterr);
+	for (size_t i = 0; err == ERR_OK && i < count; i++) {
+		size_t at = 0;
+		while (at < r->cause_count &&
+		       (causes[at].outcome != rows[i].outcome || causes[at].error_class != rows[i].error_class))
+			at++;
+		if (at == CAUSES_MAX) {
+			r->causes_cut = true;
+			continue;
+		}
+		if (at == r->cause_count)
+			causes[r->cause_count++] = (struct report_cause){ .outcome = rows[i].outcome,
+				                                          .error_class = rows[i].error_class,
+				                                          .evidence = excerpt(rows[i].evidence),
+				                                          .item_id = rows[i].item_id };
+		causes[at].count++;
+	}
+	r->causes_cut = r->causes_cut || count == MISSING_ROWS_MAX;
+	r->causes = causes;
+	return err;
 }
 
 static void reply_report(struct context *c, const struct report *r, bool comparison)
@@ -187,6 +230,8 @@ static void answer_report(struct context *c, struct side *base, struct side *can
 		}
 	}
 	fill_report(c, cand, &r);
+	if (err == ERR_OK)
+		err = read_causes(c, cand, &r, &e);
 	uint32_t suite_epochs = (uint32_t)json_i64_or(json_pointer(json_root(doc), STR("/generate/epochs")), 1);
 	if (context_wants_text(c)) /* a document has these in the run */
 		mark_part(c, cand, suite_epochs, &r.run);

@@ -68,8 +68,9 @@ static void write_score(struct json_write *w, const struct run_parts *p)
 	}
 	json_write_object(w);
 	json_write_field_str(w, "metric", p->metric);
-	json_write_field_i64(w, "n", (int64_t)p->score->n);
+	json_write_field_i64(w, "samples", (int64_t)p->score->n);
 	json_write_field_num(w, "mean", p->score->mean);
+	json_write_field_bool(w, "provisional", true);
 	json_write_object_end(w);
 }
 

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	enum err_code err = suite_read(str_make(data, len), "s.yaml", &source, &s, &e);
 	if (err) {
 		check_msg(str_starts(str_from(e.text), STR("s.yaml:")) || str_starts(str_from(e.text), STR("items")) ||
-		                  str_find(str_from(e.text), STR(":1: ")) >= 0,
+		                  str_find(str_from(e.text), STR(":1:")) >= 0,
 		          "no place: %s", e.text);
 		return 0;
 	}

@@ -22,13 +22,15 @@ struct report_run {
 	const struct summary *summary;
 };
 
-enum { REPORT_EVIDENCE_BYTES_MAX = 80 };
+enum { REPORT_EVIDENCE_BYTES_MAX = 80, REPORT_CAUSE_ITEMS_MAX = 5 };
 
 struct report_cause { /* why samples are missing: one outcome and class */
 	enum outcome outcome;
 	enum error_class error_class; /* CLASS_NONE: the outcome says it all */
 	uint64_t count;
-	struct str evidence, item_id; /* of the first such sample; evidence is cut at REPORT_EVIDENCE_BYTES_MAX */
+	struct str evidence;                        /* of the first such sample, cut at REPORT_EVIDENCE_BYTES_MAX */
+	struct str item_id[REPORT_CAUSE_ITEMS_MAX]; /* of the first such samples */
+	size_t item_count;
 };
 
 struct report {

@@ -147,7 +147,11 @@ static void causes(struct json_write *w, const struct report *r)
 		else
 			json_write_c(w, error_class_name(c->error_class));
 		count(w, "count", c->count);
-		json_write_field_str(w, "item", c->item_id);
+		json_write_key(w, "items");
+		json_write_array(w);
+		for (size_t k = 0; k < c->item_count; k++)
+			json_write_str(w, c->item_id[k]);
+		json_write_array_end(w);
 		json_write_field_str(w, "evidence", c->evidence);
 		json_write_object_end(w);
 	}

@@ -121,13 +121,14 @@ static void missing_evidence(struct report_view *v)
 	for (size_t i = 0; i < v->r->cause_count; i++) {
 		const struct report_cause *c = &v->r->causes[i];
 		bool classed = c->error_class != CLASS_NONE;
-		if (c->evidence.len == 0 && c->item_id.len == 0)
-			continue;
 		buf_printf(v->out, "    %s: ", classed ? error_class_name(c->error_class) : outcome_name(c->outcome));
 		report_format_label(v->out, c->evidence, REPORT_EVIDENCE_BYTES_MAX, 0);
-		buf_append_c(v->out, c->evidence.len ? " (item " : "(item ");
-		report_format_label(v->out, c->item_id, 60, 0);
-		buf_append_c(v->out, ")\n");
+		buf_append_c(v->out, c->evidence.len ? " (" : "(");
+		for (size_t k = 0; k < c->item_count; k++) {
+			buf_append_c(v->out, k ? ", " : "item ");
+			report_format_label(v->out, c->item_id[k], 60, 0);
+		}
+		buf_append_c(v->out, c->count > c->item_count ? ", ...)\n" : ")\n");
 	}
 	if (v->r->causes_cut)
 		buf_append_c(v->out, "    causes are those of the first samples only\n");

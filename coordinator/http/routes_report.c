@@ -142,7 +142,7 @@ static void fill_report(struct context *c, const struct side *cand, struct repor
 	r->paid_twice = cand->whole[0].paid_twice;
 	r->paid_twice_more_at_most = cand->whole[0].lost_open;
 	r->cost_unknown = cand->whole[0].cost_unknown;
-	r->no_cost_known = r->cost_unknown > 0 && r->cost_unknown == cand->whole[0].n;
+	r->no_cost_known = r->cost_unknown > 0 && cand->whole[0].cost_nanousd == 0; /* a free model has a known price */
 }
 
 /* The first line's beginning, not cut inside a character. */
@@ -176,9 +176,10 @@ static enum err_code read_causes(struct context *c, const struct side *cand, str
 		if (at == r->cause_count)
 			causes[r->cause_count++] = (struct report_cause){ .outcome = rows[i].outcome,
 				                                          .error_class = rows[i].error_class,
-				                                          .evidence = excerpt(rows[i].evidence),
-				                                          .item_id = rows[i].item_id };
+				                                          .evidence = excerpt(rows[i].evidence) };
 		causes[at].count++;
+		if (causes[at].item_count < REPORT_CAUSE_ITEMS_MAX)
+			causes[at].item_id[causes[at].item_count++] = rows[i].item_id;
 	}
 	r->causes_cut = r->causes_cut || count == MISSING_ROWS_MAX;
 	r->causes = causes;

@@ -309,11 +309,11 @@ enum err_code results_missing(struct store *s, uint64_t run_id, size_t limit, st
 {
 	static const struct pg_statement statement = {
 		"results_missing",
-		"SELECT m.item_no, m.epoch, i.item_id, m.outcome, m.error_class, coalesce(substring(t.evidence FOR "
-		"500),"
-		"  (SELECT substring(a.evidence FOR 500) FROM assay.attempt a WHERE a.run_id = $1::int8"
+		"SELECT m.item_no, m.epoch, i.item_id, m.outcome, m.error_class, coalesce("
+		"  (SELECT substring(a.evidence FOR 500) FROM assay.attempt a WHERE m.outcome = 3 AND a.run_id = "
+		"$1::int8"
 		"   AND a.item_no = m.item_no AND a.epoch = m.epoch AND a.error_class <> 20 ORDER BY a.at DESC LIMIT "
-		"1))"
+		"1), substring(t.evidence FOR 500))"
 		" FROM (SELECT * FROM (SELECT DISTINCT ON (item_no, epoch) * FROM assay.result WHERE run_id = $1::int8"
 		"  ORDER BY item_no, epoch, flags & 32, retry_no DESC) c WHERE outcome <> 1"
 		"  ORDER BY outcome DESC, item_no, epoch LIMIT $2::int8) m JOIN assay.run r USING (run_id)"

@@ -84,7 +84,7 @@ struct results_missing {
 	struct str item_id;
 	enum outcome outcome;
 	enum error_class error_class;
-	struct str evidence; /* of its last attempt, cut at 500 bytes */
+	struct str evidence; /* of its last attempt where the provider failed, else its own; cut at 500 bytes */
 };
 enum err_code results_missing(struct store *s, uint64_t run_id, size_t limit, struct arena *arena,
                               struct results_missing **ret_rows, size_t *ret_count, struct error *reterr) MUST_CHECK;

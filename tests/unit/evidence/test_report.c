@@ -250,18 +250,23 @@ static void causes_of_missing_samples_are_named(void **state)
 {
 	struct fixture *f = *state;
 	const struct report_cause causes[] = {
-		{ OUTCOME_PROVIDER_ERROR, CLASS_CONNECT, 2, STR_INIT("connection\x1b refused"), STR_INIT("refund-60") },
-		{ OUTCOME_PROVIDER_ERROR, CLASS_MALFORMED, 1, STR_INIT("no choices"), STR_INIT("refund-61") },
-		{ OUTCOME_UNSCORED, CLASS_NONE, 1, STR_INIT(""), STR_INIT("refund-63") },
+		{ OUTCOME_PROVIDER_ERROR,
+		  CLASS_CONNECT,
+		  2,
+		  STR_INIT("connection\x1b refused"),
+		  { STR_INIT("refund-60"), STR_INIT("refund-62") },
+		  2 },
+		{ OUTCOME_PROVIDER_ERROR, CLASS_MALFORMED, 1, STR_INIT("no choices"), { STR_INIT("refund-61") }, 1 },
+		{ OUTCOME_UNSCORED, CLASS_NONE, 3, STR_INIT(""), { STR_INIT("refund-63") }, 1 },
 	};
 	struct json_doc *doc;
 	f->report.causes = causes;
 	f->report.cause_count = 3;
 	report_text(&f->report, (struct report_style){ 0 }, &f->out);
 	assert_has(f, "missing: 3 provider error (2 connect, 1 malformed), 1 unscored; worst");
-	assert_has(f,
-	           "    connect: connection\\x1b refused (item refund-60)\n    malformed: no choices (item refund-61)\n"
-	           "    unscored: (item refund-63)\n");
+	assert_has(f, "    connect: connection\\x1b refused (item refund-60, refund-62)\n    malformed: no choices "
+	              "(item refund-61)\n"
+	              "    unscored: (item refund-63, ...)\n");
 	buf_clear(&f->out);
 	report_json(&f->report, &f->out);
 	const struct json *root = parse(f, &doc);

@@ -2,11 +2,20 @@
 #include "common/base/unicode.h"
 #include "common/io/clock.h"
 #include "common/io/signals.h"
+#include <math.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 50, LOOK_SLOW_MS = 250, FAST_FOR_MS = 10000, LINE_EACH_MS = 10000, BAR = 20, AWAY_MS = 500 };
+enum {
+	LOOK_MS = 50,
+	LOOK_SLOW_MS = 250,
+	FAST_FOR_MS = 10000,
+	LINE_EACH_MS = 10000,
+	BAR = 20,
+	AWAY_MS = 500,
+	STUCK_MS = 1000
+};
 
 static void put_duration(char *out, size_t bytes, int64_t ms)
 {
@@ -24,7 +33,8 @@ void watch_line(const struct json *run, char out[WATCH_LINE_BYTES])
 	const struct json *p = json_get(run, "progress");
 	int64_t total = json_i64_or(json_get(p, "total"), 0), done = json_i64_or(json_get(p, "done"), 0), eta;
 	int64_t cost = json_i64_or(json_get(p, "cost_nanousd"), 0);
-	int filled = total > 0 ? (int)(done * BAR / total) : 0;
+	double share = total > 0 ? fmin(fmax((double)done / (double)total, 0), 1) : 0; /* from outside: any number */
+	int filled = (int)(share * BAR);
 	char bar[BAR + 1], eta_text[24] = "-", cost_text[32] = "";
 	for (int i = 0; i < BAR; i++)
 		bar[i] = i < filled ? '#' : '-';
@@ -33,8 +43,8 @@ void watch_line(const struct json *run, char out[WATCH_LINE_BYTES])
 		put_duration(eta_text, sizeof(eta_text), eta);
 	if (cost > 0)
 		(void)snprintf(cost_text, sizeof(cost_text), "  $%.2f", (double)cost / 1e9);
-	int len = snprintf(out, WATCH_LINE_BYTES, "[%s] %lld/%lld  %lld%%  %.1f/s  ETA %s  err %lld%s", bar,
-	                   (long long)done, (long long)total, (long long)(total > 0 ? done * 100 / total : 0),
+	int len = snprintf(out, WATCH_LINE_BYTES, "[%s] %lld/%lld  %d%%  %.1f/s  ETA %s  err %lld%s", bar,
+	                   (long long)done, (long long)total, (int)(share * 100 + 1e-9),
 	                   json_num_or(json_get(p, "per_second"), 0), eta_text,
 	                   (long long)json_i64_or(json_get(p, "failed_attempts"), 0), cost_text);
 	struct str cause = json_str_or(json_pointer(run, STR("/waiting_for/0/cause")), STR(""));
@@ -48,14 +58,31 @@ enum cli_exit watch_exit(const char *state)
 {
 	if (strcmp(state, "done") == 0 || strcmp(state, "decided") == 0)
 		return CLI_OK;
-	return strcmp(state, "cancelled") == 0 ? CLI_FAILED : CLI_INCOMPLETE;
+	return CLI_INCOMPLETE;
 }
 
 struct display {
 	bool redraw;
 	uint64_t shown_ms;
 	unsigned last_width;
+	char told[40]; /* the cause that tell_stuck() spoke of last */
 };
+
+/* Without a line that is redrawn, a run that nobody can serve would be silent: its cause is told once. */
+static void tell_stuck(const struct cli *c, struct display *d, const struct json *run)
+{
+	static const char *const causes[] = { "no_worker",  "no_provider", "no_alias",
+		                              "no_address", "no_host",     "route_blocked" };
+	struct str cause = json_str_or(json_pointer(run, STR("/waiting_for/0/cause")), STR(""));
+	bool stuck = false;
+	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
+		stuck = stuck || str_eq_c(cause, causes[i]);
+	if (!stuck || str_eq_c(cause, d->told) || (d->redraw && c->progress))
+		return;
+	(void)snprintf(d->told, sizeof(d->told), "%.*s", STR_ARG(cause));
+	cli_note(c, "the run waits: %.*s (assay workers list, assay doctor)",
+	         STR_ARG(json_str_or(json_pointer(run, STR("/waiting_for/0/text")), STR("?"))));
+}
 
 static void show(const struct cli *c, struct display *d, const char *line, uint64_t now, bool last)
 {
@@ -104,6 +131,8 @@ enum err_code watch_run(struct cli *c, struct api *a, uint64_t run_id, struct wa
 			(void)snprintf(ret_end->state, sizeof(ret_end->state), "%.*s", STR_ARG(state));
 			watch_line(run, line);
 			show(c, &d, line, now, ended);
+			if (now - begun >= STUCK_MS)
+				tell_stuck(c, &d, run);
 			api_answer_done(&answer);
 			if (ended)
 				return ERR_OK;

@@ -111,17 +111,25 @@ static bool name_allowed(const struct fleet *f, struct str name)
 	return false;
 }
 
+static enum err_code set_allowed(struct fleet *f, const struct zsock_zap_key *keys, size_t count, struct error *reterr)
+{
+	enum err_code err = zsock_zap_allow(f->zap, keys, count, reterr);
+	if (err != ERR_OK)
+		return err;
+	f->names = mem_grow(f->names, count ? count : 1, sizeof(*f->names));
+	f->name_count = count;
+	for (size_t i = 0; i < count; i++)
+		(void)snprintf(f->names[i], sizeof(f->names[i]), "%.*s", STR_ARG(keys[i].name));
+	return ERR_OK;
+}
+
 static void on_allow(struct fleet *f, const struct fleet_command *c)
 {
 	struct error e;
-	if (zsock_zap_allow(f->zap, c->keys, c->key_count, &e) != ERR_OK) {
+	if (set_allowed(f, c->keys, c->key_count, &e) != ERR_OK) {
 		log_error("allow-list not taken", log_error_text(&e));
 		return;
 	}
-	f->names = mem_grow(f->names, c->key_count ? c->key_count : 1, sizeof(*f->names));
-	f->name_count = c->key_count;
-	for (size_t i = 0; i < c->key_count; i++)
-		(void)snprintf(f->names[i], sizeof(f->names[i]), "%.*s", STR_ARG(c->keys[i].name));
 	size_t at = 0;
 	struct peer **p;
 	while ((p = map_next_u64(&f->by_id, &at, NULL)) != NULL) {
@@ -305,6 +313,9 @@ static enum err_code open_sockets(struct fleet *f, const struct fleet_settings *
 {
 	struct zsock_options o = { .pair = s->pair };
 	enum err_code err = zsock_zap_start(s->zmq, &f->zap, reterr);
+	/* Before the first connection: a worker that is refused is slow to try again. */
+	if (err == ERR_OK && s->key_count)
+		err = set_allowed(f, s->keys, s->key_count, reterr);
 	if (err == ERR_OK)
 		err = zsock_router_new(s->zmq, &o, &f->router, reterr);
 	if (err == ERR_OK)

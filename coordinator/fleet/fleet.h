@@ -69,6 +69,8 @@ struct fleet_settings {
 	const struct keys_pair *pair; /* copied */
 	const char *endpoint;         /* tcp://127.0.0.1:0 */
 	struct session_config session;
+	const struct zsock_zap_key *keys; /* the allow-list; copied. FLEET_ALLOW replaces it */
+	size_t key_count;
 	size_t inbox_capacity;
 	struct metrics *metrics; /* borrowed */
 	/* Called in the fleet's thread; takes the event. Must not wait. */

@@ -171,6 +171,8 @@ static enum err_code read_secrets(struct program *p, struct error *reterr)
 
 static enum err_code start_fleet(struct program *p, struct error *reterr)
 {
+	struct arena arena;
+	struct zsock_zap_key *keys = NULL;
 	struct fleet_settings s = { .zmq = p->zmq,
 		                    .pair = &p->pair,
 		                    .endpoint = text_of(p, "listen").data,
@@ -178,8 +180,18 @@ static enum err_code start_fleet(struct program *p, struct error *reterr)
 		                    .metrics = p->metrics,
 		                    .deliver = on_fleet_event,
 		                    .arg = p };
-	enum err_code err = fleet_start(&s, &p->fleet, reterr);
-	return err == ERR_OK ? read_allowed(p, reterr) : err;
+	struct buf text;
+	arena_init(&arena, 64 << 20);
+	buf_init(&text, ALLOWED_BYTES_MAX);
+	enum err_code err = fs_read(p->allowed_path, &text, reterr);
+	if (err == ERR_OK)
+		err = allowed_parse(buf_str(&text), p->allowed_path, &arena, &keys, &s.key_count, reterr);
+	s.keys = keys;
+	if (err == ERR_OK)
+		err = fleet_start(&s, &p->fleet, reterr);
+	buf_done(&text);
+	arena_done(&arena);
+	return err;
 }
 
 static enum err_code start_http(struct program *p, struct error *reterr)

@@ -1,8 +1,9 @@
 /* durable: the store's writer against a PostgreSQL with its default settings (fsync on), groups of 1,000 results of one
  * run, two scores each, 11 slices, no transcripts; then the same with transcripts of 1 KB, and all of it replayed.
  *
- * Floor: the bare guarded INSERT of the same result rows from the same arrays, 1,000 a transaction, on one connection:
- * no scores, no summary, no look at what is there already. */
+ * Floor: a bare guarded INSERT of the same rows into the same two tables (result, result_score) from binary arrays,
+ * 1,000 a transaction, on one connection: no summary, no look at what is there already, nothing resolved. The note has
+ * the same for the result rows alone. */
 #include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "coordinator/store/leader.h"
@@ -147,7 +148,7 @@ static enum err_code write_run(struct durable *d, uint64_t run_id, bool transcri
 		if (b == WARM)
 			from_us = clock_now_us();
 		writer_add_batch(w, &batch, clock_now_ms());
-		while (!writer_take_batch(w) && writer_step(w, clock_now_ms()) != WRITER_OVER)
+		while (writer_step(w, clock_now_ms()) != WRITER_OVER && !writer_take_batch(w))
 			writer_wait(w, -1, clock_now_ms());
 	}
 	*ret_rate = (double)((batches - WARM) * BATCH) / ((double)(clock_now_us() - from_us) / 1e6);
@@ -155,7 +156,7 @@ static enum err_code write_run(struct durable *d, uint64_t run_id, bool transcri
 	return ERR_OK;
 }
 
-static void put_floor(struct pg_params *p, uint64_t run_id, size_t batch)
+static void put_floor(struct pg_params *p, uint64_t run_id, size_t batch, bool scores)
 {
 	struct pg_array a;
 #define COLUMN(type, put)                                                                                              \
@@ -173,20 +174,32 @@ static void put_floor(struct pg_params *p, uint64_t run_id, size_t batch)
 	COLUMN(PG_TYPE_FLOAT8, pg_array_f64(&a, (double)(i % 2)));
 	COLUMN(PG_TYPE_INT8, pg_array_i64(&a, 1000));
 	COLUMN(PG_TYPE_INT4, pg_array_i32(&a, 100));
+	if (scores) {
+		COLUMN(PG_TYPE_FLOAT8, pg_array_f64(&a, (double)(i % 500) / 500));
+	}
 #undef COLUMN
 }
 
-static enum err_code write_floor(struct durable *d, uint64_t run_id, double *ret_rate, struct error *reterr)
+#define FLOOR_RESULT                                                                                                   \
+	"INSERT INTO assay.result_p0 (run_id, ask_id, item_no, epoch, retry_no, team_id, score, cost, at, flags,"      \
+	" tokens_in, tokens_cached, tokens_out, tokens_reasoning, latency_ms, first_byte_ms, outcome, error_class)"    \
+	" SELECT $1::int8, ask_id, item_no, epoch, 0, 1, score, cost, now(), 0, n, n, n, n, n, n, 1, 0"                \
+	" FROM unnest($2::int8[], $3::int4[], $4::int4[], $5::float8[], $6::int8[], $7::int4[])"                       \
+	" AS u (ask_id, item_no, epoch, score, cost, n)"                                                               \
+	" WHERE EXISTS (SELECT FROM assay.leader WHERE term = 1 FOR SHARE) ON CONFLICT DO NOTHING"
+
+static enum err_code write_floor(struct durable *d, uint64_t run_id, bool scores, double *ret_rate,
+                                 struct error *reterr)
 {
-	static const struct pg_statement insert = {
-		"floor", "INSERT INTO assay.result_p0 (run_id, ask_id, item_no, epoch, retry_no, team_id, score, cost, "
-			 "at, flags,"
-			 " tokens_in, tokens_cached, tokens_out, tokens_reasoning, latency_ms, first_byte_ms, outcome, "
-			 "error_class)"
-			 " SELECT $1::int8, ask_id, item_no, epoch, 0, 1, score, cost, now(), 0, n, n, n, n, n, n, 1, 0"
-			 " FROM unnest($2::int8[], $3::int4[], $4::int4[], $5::float8[], $6::int8[], $7::int4[])"
-			 " AS u (ask_id, item_no, epoch, score, cost, n)"
-			 " WHERE EXISTS (SELECT FROM assay.leader WHERE term = 1 FOR SHARE) ON CONFLICT DO NOTHING"
+	static const struct pg_statement results_alone = { "floor_result", FLOOR_RESULT };
+	static const struct pg_statement both = {
+		"floor_both",
+		"WITH r AS (" FLOOR_RESULT
+		") INSERT INTO assay.result_score_p0 (run_id, item_no, epoch, retry_no, scoring_no,"
+		" metric, team_id, outcome, value) SELECT $1::int8, item_no, epoch, 0, 0, metric, 1, 1,"
+		"  CASE metric WHEN 0 THEN score ELSE length END"
+		" FROM unnest($3::int4[], $4::int4[], $5::float8[], $8::float8[]) AS u (item_no, epoch, score, length)"
+		" CROSS JOIN generate_series(0, 1) AS metric ON CONFLICT DO NOTHING"
 	};
 	struct pg_settings ps = { .dsn = d->settings.dsn, .application_name = "floor", .pinned_plans = true };
 	struct pg_params params;
@@ -201,8 +214,8 @@ static enum err_code write_floor(struct durable *d, uint64_t run_id, double *ret
 	for (size_t b = 0; !err && b < batches; b++) {
 		if (b == WARM)
 			from_us = clock_now_us();
-		put_floor(&params, run_id, b);
-		err = pg_exec(pg, &insert, &params, 10000, reterr);
+		put_floor(&params, run_id, b, scores);
+		err = pg_exec(pg, scores ? &both : &results_alone, &params, 10000, reterr);
 	}
 	*ret_rate = (double)((batches - WARM) * BATCH) / ((double)(clock_now_us() - from_us) / 1e6);
 	pg_params_done(&params);
@@ -212,14 +225,16 @@ static enum err_code write_floor(struct durable *d, uint64_t run_id, double *ret
 
 static enum err_code measure(struct durable *d, struct bench_result *r, struct error *reterr)
 {
-	uint64_t runs[3];
-	double transcripts = 0, replay = 0;
+	uint64_t runs[4];
+	double transcripts = 0, replay = 0, results = 0;
 	enum err_code err = fill(d, reterr);
 	for (size_t i = 0; !err && i < ARRAY_LEN(runs); i++)
 		err = new_run(d, i + 1, &runs[i], reterr);
 	make_records(d);
 	if (!err)
-		err = write_floor(d, runs[0], &r->floor, reterr);
+		err = write_floor(d, runs[0], true, &r->floor, reterr);
+	if (!err)
+		err = write_floor(d, runs[3], false, &results, reterr);
 	if (!err)
 		err = write_run(d, runs[1], false, &r->value, reterr);
 	if (!err)
@@ -230,8 +245,10 @@ static enum err_code measure(struct durable *d, struct bench_result *r, struct e
 		err = store_recount(d->store, runs[1], reterr);
 	r->unit = "rows/s";
 	(void)snprintf(r->note, sizeof(r->note),
-	               "groups of 1,000, 2 scores, 11 slices; with 1 KB transcripts %.0f, replayed %.0f", transcripts,
-	               replay); /* fits */
+	               "groups of 1,000, 2 scores, 11 slices; with 1 KB transcripts %.0f, replayed %.0f; bare result "
+	               "rows alone"
+	               " %.0f",
+	               transcripts, replay, results); /* fits */
 	return err;
 }
 

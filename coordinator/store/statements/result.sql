@@ -26,14 +26,17 @@ WITH lead AS MATERIALIZED (
                                + least(u.tokens_cached, u.tokens_in) * coalesce(r.price_cached, r.price_in)
                                + u.tokens_out * r.price_out)::numeric / 1000000)::int8 AS cost,
          u.outbox, u.request_id, u.evidence
-    FROM unnest($2::int8[], $3::int8[], $4::int4[], $5::int8[], $6::int2[], $7::int2[], $8::int4[], $9::int2[],
-                $10::int4[], $11::int4[], $12::int4[], $13::int4[], $14::int8[], $15::int4[], $16::int4[],
-                $17::int4[], $18::int4[], $19::int8[], $20::int4[], $21::float8[], $22::int4[], $23::uuid[],
-                $24::text[], $25::bytea[])
-         WITH ORDINALITY AS u (run_id, sample_no, retry_no, ask_id, kind, outcome, flags, error_class,
-                               tokens_in, tokens_cached, tokens_out, tokens_reasoning, cost_said, latency_ms,
-                               first_byte_ms, fingerprint_id, worker_id, at_ms, http_status, score, metric_max,
-                               outbox, request_id, evidence, ord)
+    FROM (SELECT unnest($2::int8[]) AS run_id, unnest($3::int8[]) AS sample_no, unnest($4::int4[]) AS retry_no,
+                 unnest($5::int8[]) AS ask_id, unnest($6::int2[]) AS kind, unnest($7::int2[]) AS outcome,
+                 unnest($8::int4[]) AS flags, unnest($9::int2[]) AS error_class, unnest($10::int4[]) AS tokens_in,
+                 unnest($11::int4[]) AS tokens_cached, unnest($12::int4[]) AS tokens_out,
+                 unnest($13::int4[]) AS tokens_reasoning, unnest($14::int8[]) AS cost_said,
+                 unnest($15::int4[]) AS latency_ms, unnest($16::int4[]) AS first_byte_ms,
+                 unnest($17::int4[]) AS fingerprint_id, unnest($18::int4[]) AS worker_id,
+                 unnest($19::int8[]) AS at_ms, unnest($20::int4[]) AS http_status, unnest($21::float8[]) AS score,
+                 unnest($22::int4[]) AS metric_max, unnest($23::uuid[]) AS outbox,
+                 unnest($24::text[]) AS request_id, unnest($25::bytea[]) AS evidence,
+                 generate_series(1, cardinality($2)) AS ord) u -- in step, without a store of its own for each array
     LEFT JOIN runs r ON r.run_id = u.run_id AND u.sample_no >= 0
                     AND u.sample_no < r.item_count::int8 * r.epochs AND u.metric_max < r.metric_count
    WHERE EXISTS (SELECT FROM lead)
@@ -72,8 +75,8 @@ WITH lead AS MATERIALIZED (
 ), score AS MATERIALIZED (
   SELECT w.run_id, w.item_no, w.epoch, w.new_retry, w.team_id, w.task_no, w.stratum_no, w.after_end, s.metric, s.value, s.outcome,
          s.reason
-    FROM unnest($26::int4[], $27::int4[], $28::float8[], $29::int2[], $30::text[])
-         AS s (ord, metric, value, outcome, reason)
+    FROM (SELECT unnest($26::int4[]) AS ord, unnest($27::int4[]) AS metric, unnest($28::float8[]) AS value,
+                 unnest($29::int2[]) AS outcome, unnest($30::text[]) AS reason) s
     JOIN won w USING (ord)
 ), score_ins AS (
   INSERT INTO assay.result_score_p{part} (run_id, item_no, epoch, retry_no, scoring_no, metric, team_id, outcome, value, reason)
@@ -83,8 +86,9 @@ WITH lead AS MATERIALIZED (
                                 evidence, stop_reason, request_id)
   SELECT w.run_id, w.item_no, w.epoch, w.new_retry, w.team_id, t.request, t.response, t.answer, t.explanations,
          w.evidence, t.stop_reason, w.request_id
-    FROM unnest($31::int4[], $32::bytea[], $33::bytea[], $34::bytea[], $35::bytea[], $36::text[])
-         AS t (ord, request, response, answer, explanations, stop_reason)
+    FROM (SELECT unnest($31::int4[]) AS ord, unnest($32::bytea[]) AS request, unnest($33::bytea[]) AS response,
+                 unnest($34::bytea[]) AS answer, unnest($35::bytea[]) AS explanations,
+                 unnest($36::text[]) AS stop_reason) t
     JOIN won w USING (ord)
 ), attempt_ins AS (
   INSERT INTO assay.attempt_p{part} (run_id, ask_id, item_no, epoch, retry_no, team_id, error_class, lost, started, alone,

@@ -232,14 +232,15 @@ void attempt_committed(struct schedule *s, struct run *r, const struct outbox_id
 	if (rec->error_class == CLASS_DIED) {
 		t->given_class = CLASS_NONE;
 		note_died(s, t, outbox, theirs && l->ghost && l->alone);
-		if (theirs && l->ghost) /* a lease of the present process is not what that one died with */
+		if (theirs && l->ghost &&
+		    !l->answers) /* a lease of the present process is not what that one died with */
 			leave_ghost(s, r, l, ref.index, t, out);
 		return;
 	}
 	note_failure(s, t, outbox, rec, theirs && l->alone);
 	if (!rec->given_up)
 		return;
-	if (theirs && l->ghost) {
+	if (theirs && (l->ghost || l->answers)) { /* no Renew lists it */
 		leave_ghost(s, r, l, ref.index, t, out);
 		return;
 	}

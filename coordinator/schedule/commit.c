@@ -95,11 +95,11 @@ static bool is_of_earlier_wave(struct schedule *s, struct run *r, const struct o
 		return false; /* being stored, or pending */
 	struct lease *l = s->leases[ref.lease];
 	attempt_not_over(r, rec->sample_no);
-	if (outbox_id_eq(s->workers[l->worker]->outbox, *outbox) && l->retry_no <= rec->retry_no) {
-		if (l->ghost)
-			return false;
+	bool theirs = outbox_id_eq(s->workers[l->worker]->outbox, *outbox);
+	if (theirs && (l->ghost || l->answers))
+		return false; /* no Renew lists it: this is the end of it */
+	if (theirs && l->retry_no <= rec->retry_no)
 		l->gone_bits[ref.index / 64] |= UINT64_C(1) << (ref.index % 64);
-	}
 	return true;
 }
 

@@ -26,6 +26,11 @@ static void check_quarantine(struct world *w, const struct wrun *r, uint64_t n)
 		            (unsigned)n, r->alone_deaths[n]);
 }
 
+static bool is_settled(const struct wrun *r, uint64_t n)
+{
+	return r->rows[n].there && (!outcome_is_missing(r->rows[n].outcome) || r->rows[n].retry_no >= r->wave);
+}
+
 /* The first row of a key stands; a missing one is followed by a later wave's, or by a paid answer. */
 static void put_row(struct world *w, struct sched_committed *rec)
 {
@@ -42,7 +47,7 @@ static void put_row(struct world *w, struct sched_committed *rec)
 	rec->retry_no = row->retry_no;
 	for (uint32_t i = 0; i < w->worker_count; i++) { /* nobody's any more, whoever still holds it */
 		struct hold *h = &w->workers[i].hold[rec->run_id - 1][rec->sample_no];
-		h->committed |= h->state != HOLD_NONE;
+		h->committed |= h->state != HOLD_NONE && is_settled(r, rec->sample_no);
 	}
 	if (row->outcome == OUTCOME_QUARANTINED)
 		check_quarantine(w, r, rec->sample_no);
@@ -406,11 +411,6 @@ void desk_shell(struct world *w, void *body)
 
 /* ---- terms and runs ---- */
 
-static bool is_settled(const struct wrun *r, uint64_t n)
-{
-	return r->rows[n].there && (!outcome_is_missing(r->rows[n].outcome) || r->rows[n].retry_no >= r->wave);
-}
-
 static void admit(struct world *w, struct wrun *r, bool resumed)
 {
 	uint8_t done[WORLD_SAMPLES / 8] = { 0 }, missing[WORLD_SAMPLES / 8] = { 0 };
@@ -549,8 +549,11 @@ static void hear_hello(struct world *w, uint32_t i, const struct frame_in *f)
 			                             .held = str_make(l->held, sizeof(l->held)),
 			                             .started = str_make(l->started, sizeof(l->started)) };
 	}
-	if (c->other_outbox) /* what was lent to that one is lost, now or at its deadline */
+	if (c->other_outbox) { /* what was lent to that one is lost, now or at its deadline */
 		desk_alone_deaths(w, i);
+		desk_gone(w, i);
+	}
+
 	c->other_outbox = false;
 	c->worker_id = ++w->next_worker_id;
 	c->session_conn = c->conn;

@@ -118,7 +118,7 @@ struct world {
 	uint64_t log_count;
 	const char *broken; /* the rule that was broken first, NULL: none */
 	char broken_text[200];
-	uint64_t kills, restarts, asks, leases;
+	uint64_t kills, restarts, asks, leases, poison_count;
 };
 
 void world_begin(struct world *w, uint64_t seed);

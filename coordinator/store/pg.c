@@ -35,9 +35,9 @@ struct pg {
 
 static char *copy_text(const char *text)
 {
-	size_t len = strlen(text);
-	char *copy = mem_new(len + 1, 1);
-	memcpy(copy, text, len);
+	size_t bytes = strlen(text) + 1;
+	char *copy = mem_new(bytes, 1);
+	memcpy(copy, text, bytes);
 	return copy;
 }
 

@@ -384,7 +384,6 @@ enum err_code store_health(struct store *s, struct arena *arena, struct store_he
 		" current_setting('fsync')::bool AND current_setting('full_page_writes')::bool,"
 		" (SELECT count(*) FROM pg_stat_replication),"
 		" (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')),"
-		" current_setting('synchronous_standby_names') <> '',"
 		" pg_database_size(current_database()), assay.ms(clock_timestamp()),"
 		" (SELECT coalesce(max(version), 0) FROM assay.schema_migrations),"
 		" EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals))"
@@ -398,17 +397,27 @@ enum err_code store_health(struct store *s, struct arena *arena, struct store_he
 		                  .in_recovery = store_rows_bool(&r, 0, 1),
 		                  .replica_count = store_rows_i32(&r, 0, 5),
 		                  .synchronous_replica_count = store_rows_i32(&r, 0, 6),
-		                  .size_bytes = store_rows_i64(&r, 0, 8),
-		                  .now_ms = store_rows_i64(&r, 0, 9),
-		                  .schema_version = store_rows_i32(&r, 0, 10),
-		                  .lz4 = store_rows_bool(&r, 0, 11) };
+		                  .size_bytes = store_rows_i64(&r, 0, 7),
+		                  .now_ms = store_rows_i64(&r, 0, 8),
+		                  .schema_version = store_rows_i32(&r, 0, 9),
+		                  .lz4 = store_rows_bool(&r, 0, 10) };
 	h.timeline = store_timeline(store_rows_u64(&r, 0, 3), store_rows_text(&r, 0, 2));
 	h.synchronous = store_rows_bool(&r, 0, 4) && (h.replica_count == 0 || h.synchronous_replica_count > 0);
 	*ret_health = h;
 	return store_rows_end(&r, reterr);
 }
 
-/* ---- recount ---- */
+/* ---- tidying, recount ---- */
+
+enum err_code store_tidy(struct store *s, struct error *reterr)
+{
+	static const struct pg_statement statement = {
+		"store_tidy", "DELETE FROM assay.refused_result WHERE refused_id IN (SELECT refused_id"
+			      " FROM assay.refused_result WHERE at < now() - interval '30 days' ORDER BY at LIMIT 1000)"
+	};
+	(void)store_params(s); /* none */
+	return store_write(s, &statement, reterr);
+}
 
 enum err_code store_recount(struct store *s, uint64_t run_id, struct error *reterr)
 {

@@ -77,6 +77,9 @@ struct store_health {
 enum err_code store_health(struct store *s, struct arena *arena, struct store_health *ret_health,
                            struct error *reterr) MUST_CHECK;
 
+/* Takes away what is kept for a time only: refused results after 30 days, a thousand at a time. Now and then. */
+enum err_code store_tidy(struct store *s, struct error *reterr) MUST_CHECK;
+
 /* Counts a run's summary anew from its rows and compares: ERR_CORRUPT names the first figure that differs. For tests
  * and doctor; it reads every row of the run. */
 enum err_code store_recount(struct store *s, uint64_t run_id, struct error *reterr) MUST_CHECK;

@@ -301,7 +301,7 @@ enum err_code suites_push(struct store *s, const struct suites_push *push, const
                           struct suites_pushed *ret_pushed, struct error *reterr)
 {
 	enum { CHUNK_BYTES = 8 << 20 };
-	struct suites_pushed pushed;
+	struct suites_pushed pushed = { 0 };
 	enum err_code err = suites_begin(s, push, &pushed, reterr);
 	for (size_t at = 0; !err && !pushed.existed && at < push->item_count;) {
 		size_t count = 0, bytes = 0;

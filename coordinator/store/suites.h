@@ -39,8 +39,8 @@ struct suites_pushed {
 
 enum err_code suites_begin(struct store *s, const struct suites_push *push, struct suites_pushed *ret_pushed,
                            struct error *reterr) MUST_CHECK;
-/* `first_no` is the item_no of items[0]. Any order of chunks; a chunk may come twice. At most SUITES_CHUNK_ITEMS. All of
- * the team that store_use_team() named. ERR_INVALID: two items share an id, or a weight is none (named). */
+/* `first_no` is the item_no of items[0]. Any order of chunks; a chunk may come twice. At most SUITES_CHUNK_ITEMS. All
+ * of the team that store_use_team() named. ERR_INVALID: two items share an id, or a weight is none (named). */
 enum err_code suites_add(struct store *s, int64_t suite_version_id, uint32_t first_no, const struct suites_item *items,
                          size_t count, struct error *reterr) MUST_CHECK;
 /* ERR_INVALID: items are missing. */

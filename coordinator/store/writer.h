@@ -147,7 +147,7 @@ struct writer_settings {
 	struct store_settings store;
 	uint64_t term;
 	bool drop_transcripts; /* keep scores only */
-	uint32_t index;        /* which of the writers: for its application name and log lines */
+	uint32_t index;        /* which of the writers: for the shell's own lines; the session's name is assay/TERM */
 };
 
 struct writer;

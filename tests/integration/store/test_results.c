@@ -105,6 +105,22 @@ static void a_paid_answer_after_a_missing_row_is_its_next_retry(void **state)
 	scene_recount(s, run);
 }
 
+static void an_unscored_answer_whose_place_a_late_one_takes_was_paid_for_nothing(void **state)
+{
+	struct scene *s = *state;
+	uint64_t run = scene_run(s, 1);
+	struct msg_record first = scene_result(s, run, 6, 61, 0.5), second = scene_result(s, run, 6, 62, 1);
+	first.outcome = OUTCOME_UNSCORED;
+	scene_write(s, &first, 1, NULL);
+	scene_write(s, &second, 1, NULL);
+	scene_write(s, &first, 1, NULL);
+	struct run_sum *sum = scene_sum(s, run);
+	assert_int_equal(sum->n, 1);
+	assert_int_equal(sum->scored, 1);
+	assert_int_equal(sum->paid_twice, 1);
+	scene_recount(s, run);
+}
+
 static void a_retry_takes_the_old_share_out_with_its_values(void **state)
 {
 	struct scene *s = *state;
@@ -250,7 +266,11 @@ static void a_result_of_a_run_that_is_gone_is_kept_with_its_cost(void **state)
 	assert_int_equal(done[1].fate, WRITER_STORED);
 	assert_int_equal(done[2].fate, WRITER_REFUSED);
 	assert_int_equal(scene_sum(s, here)->n, 1);
+	assert_ok(store_tidy(s->store, &e), &e); /* thirty days are not over */
 	assert_int_equal(scene_number(s, "SELECT sum(cost) FROM assay.refused_result WHERE record_no = 900001"), 7);
+	scene_sql(s, "UPDATE assay.refused_result SET at = at - interval '31 days' WHERE record_no = 900001");
+	assert_ok(store_tidy(s->store, &e), &e);
+	assert_int_equal(scene_number(s, "SELECT count(*) FROM assay.refused_result WHERE record_no = 900001"), 0);
 	scene_recount(s, here);
 }
 
@@ -336,6 +356,8 @@ int main(void)
 		cmocka_unit_test_setup(the_same_batch_again_changes_nothing, scene_test),
 		cmocka_unit_test_setup(a_second_answer_of_a_sample_was_paid_twice_once, scene_test),
 		cmocka_unit_test_setup(a_paid_answer_after_a_missing_row_is_its_next_retry, scene_test),
+		cmocka_unit_test_setup(an_unscored_answer_whose_place_a_late_one_takes_was_paid_for_nothing,
+		                       scene_test),
 		cmocka_unit_test_setup(a_retry_takes_the_old_share_out_with_its_values, scene_test),
 		cmocka_unit_test_setup(an_ask_that_died_is_paid_twice_once_another_answers, scene_test),
 		cmocka_unit_test_setup(a_lost_ask_is_open_until_its_worker_says_what_became_of_it, scene_test),

@@ -54,6 +54,12 @@ static void put_model(struct scene *s)
 	assert_ok(models_put(s->store, &put, &s->model_id, &is_new, &e), &e);
 }
 
+void scene_fill(struct scene *s)
+{
+	push_suite(s);
+	put_model(s);
+}
+
 void scene_take_term(struct scene *s)
 {
 	struct error e;
@@ -75,8 +81,7 @@ int scene_begin(void **state)
 	assert_ok(store_migrate(&s->settings, &schema, &e), &e);
 	arena_init(&s->arena, 256 << 20);
 	scene_take_term(s);
-	push_suite(s);
-	put_model(s);
+	scene_fill(s);
 	memcpy(s->outbox.bytes, "outbox of a test", WIRE_OUTBOX_ID_BYTES);
 	*state = s;
 	return 0;

@@ -36,6 +36,7 @@ int scene_test(void **state);
 void scene_sql(struct scene *s, const char *sql);
 int64_t scene_number(struct scene *s, const char *sql); /* of one row and column */
 void scene_take_term(struct scene *s);                  /* the next one, for all that comes */
+void scene_fill(struct scene *s);                       /* suite and model, through s->store */
 
 uint64_t scene_run(struct scene *s, uint32_t epochs); /* a new one each time */
 struct msg_record scene_result(struct scene *s, uint64_t run_id, uint64_t sample_no, uint64_t ask_id, double score);

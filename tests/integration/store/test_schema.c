@@ -1,5 +1,6 @@
 /* Goal: an empty database becomes ours by itself, once, whoever comes first; a newer or altered one is refused with a
  * clear text; a migration that fails leaves nothing behind; runs always have partitions. */
+#include "common/io/clock.h"
 #include "common/io/thread.h"
 #include "coordinator/store/migrate.h"
 #include "tests/integration/store/scene.h"
@@ -233,6 +234,44 @@ static void a_team_sees_its_own_rows_only(void **state)
 	store_close(reader);
 }
 
+static void an_owner_who_is_no_superuser_can_do_everything(void **state)
+{
+	struct scene *s = *state, own = *s;
+	arena_init(&own.arena, 16 << 20);
+	struct error e;
+	struct store_schema schema;
+	struct store_health health;
+	struct leader *l;
+	char dsn[200];
+	scene_sql(s, "CREATE ROLE owner LOGIN");
+	scene_sql(s, "CREATE DATABASE owned OWNER owner");
+	(void)snprintf(dsn, sizeof(dsn), "host=%s user=owner dbname=owned", pg_server_folder(s->server)); /* fits */
+	own.settings = (struct store_settings){ .dsn = dsn };
+	assert_ok(store_migrate(&own.settings, &schema, &e), &e);
+	struct leader_settings settings = { .store = own.settings };
+	assert_ok(leader_new(&settings, &l, &e), &e);
+	for (uint64_t until_ms = clock_now_ms() + 5000; leader_step(l, clock_now_ms()) != LEADER_LEADS;) {
+		if (clock_now_ms() > until_ms)
+			fail_msg("it does not lead: %s", leader_error(l));
+		leader_wait(l, -1, clock_now_ms());
+	}
+	own.term = leader_term(l);
+	assert_ok(store_open(&own.settings, STORE_WRITER, own.term, &own.store, &e), &e);
+	scene_fill(&own);
+	uint64_t run = scene_run(&own, 1);
+	struct msg_record r = scene_result(&own, run, 0, 1, 1);
+	scene_write(&own, &r, 1, NULL);
+	assert_int_equal(scene_sum(&own, run)->n, 1);
+	scene_recount(&own, run);
+	assert_ok(store_health(own.store, &own.arena, &health, &e), &e);
+	assert_int_equal(health.timeline, leader_view(l).timeline);
+	assert_ok(runs_delete(own.store, run, STR("me"), &e), &e);
+	leader_step_down(l);
+	leader_free(l);
+	store_close(own.store);
+	arena_done(&own.arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +283,7 @@ int main(void)
 		cmocka_unit_test_setup(a_database_that_is_not_there_is_a_connection_error, scene_test),
 		cmocka_unit_test_setup(runs_have_partitions_before_they_need_them, scene_test),
 		cmocka_unit_test_setup(a_team_sees_its_own_rows_only, scene_test),
+		cmocka_unit_test_setup(an_owner_who_is_no_superuser_can_do_everything, scene_test),
 	};
 	return cmocka_run_group_tests_name("store schema", tests, scene_begin, scene_end);
 }

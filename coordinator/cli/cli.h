@@ -33,6 +33,9 @@ struct cli {
 	int signal_fd;  /* SIGINT, SIGTERM; -1: not watched */
 };
 
+/* The ending of a counted noun: "1 worker", "2 workers". */
+#define CLI_S(n) ((n) == 1 ? "" : "s")
+
 typedef enum cli_exit cli_command(struct cli *c);
 
 /* Prints "assay: text" to stderr (or a JSON problem with --json) and gives the exit status of the error's code. */

@@ -2,6 +2,7 @@
 #include "coordinator/cli/api.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/watch.h"
+#include <signal.h>
 
 enum { MODELS_BYTES_MAX = 1 << 20 };
 
@@ -76,7 +77,7 @@ enum cli_exit cmd_models_list(struct cli *c)
 
 /* ---- probe: one question through the whole way, so that what answers here answers in a run ---- */
 
-static const char probe_bundle_yaml[] = "schema: assay.suite.v1\nname: assay-probe\ntask: assay.probe\n"
+static const char probe_bundle_yaml[] = "schema: assay.suite.v1\nname: " CLI_PROBE_SUITE "\ntask: assay.probe\n"
 					"items: [items.jsonl]\ngenerate:\n  prompt: \"{{input}}\"\n  temperature: 0\n"
 					"  max_tokens: 8\nscores:\n  - {name: answered, type: includes}\n";
 static const char probe_bundle_items[] =
@@ -108,7 +109,7 @@ static enum err_code start_probe(struct cli *c, struct api *a, uint64_t *ret_run
 	buf_init(&body, 64 << 10);
 	json_write_init(&w, &body, false);
 	json_write_object(&w);
-	json_write_field_c(&w, "suite", "assay-probe");
+	json_write_field_c(&w, "suite", CLI_PROBE_SUITE);
 	json_write_field_str(&w, "model", config_operand(c->config, 0));
 	json_write_field_bool(&w, "again", true);
 	json_write_object_end(&w);
@@ -158,7 +159,7 @@ enum cli_exit cmd_models_probe(struct cli *c)
 		err = watch_run(c, a, run_id, &end, &e);
 	if (err == ERR_OK && end.interrupted) {
 		api_close(a);
-		return CLI_INTERRUPTED;
+		return end.signal == SIGTERM ? CLI_TERMINATED : CLI_INTERRUPTED;
 	}
 	if (err == ERR_OK)
 		err = api_get(a, &answer, &e, "/api/v1/runs/%llu/items/hello", (unsigned long long)run_id);

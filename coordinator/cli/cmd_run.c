@@ -62,8 +62,9 @@ static void print_plan(const struct json *plan)
 	               (long long)json_i64_or(json_get(plan, "suite_version"), 0),
 	               STR_ARG(json_str_or(json_get(plan, "model"), STR("?"))));
 	cli_print_line("  items n           %lld", (long long)json_i64_or(json_get(plan, "n"), 0));
-	cli_print_line("  calls             %lld  (%lld epochs)", (long long)json_i64_or(json_get(plan, "calls"), 0),
-	               (long long)json_i64_or(json_get(plan, "epochs"), 1));
+	cli_print_line("  calls             %lld  (%lld epoch%s)", (long long)json_i64_or(json_get(plan, "calls"), 0),
+	               (long long)json_i64_or(json_get(plan, "epochs"), 1),
+	               CLI_S(json_i64_or(json_get(plan, "epochs"), 1)));
 	cli_print_line("  tokens in         about %lld",
 	               (long long)json_i64_or(json_get(plan, "tokens_in_estimate"), 0));
 	if (json_num(json_get(plan, "tokens_out_max"), &value))
@@ -78,9 +79,8 @@ static void print_plan(const struct json *plan)
 		cli_print_line("  cost              not known");
 	}
 	if (json_num(json_get(plan, "smallest_difference"), &value))
-		cli_print_line(
-			"  smallest difference that two such runs can show: %.1f pp (80 %% power, 5 %% level)",
-			value * 100);
+		cli_print_line("  smallest difference that two such runs can show: %.1f pp (80 %% power, 5 %% level)",
+		               value * 100);
 	else
 		cli_print_line("  smallest difference: too few items to see any difference");
 	cli_print_line("  workers           %lld connected, %lld can serve it",
@@ -137,6 +137,19 @@ static enum cli_exit print_report(struct cli *c, struct api *a, uint64_t run_id,
 	return ended != CLI_OK ? ended : gates;
 }
 
+/* Before anything is asked, and paid: a number that was mistyped is told at once. */
+static enum err_code check_baseline(struct cli *c, struct api *a, struct error *reterr)
+{
+	struct api_answer run;
+	if (!config_has(c->config, "baseline"))
+		return ERR_OK;
+	enum err_code err = api_get(a, &run, reterr, "/api/v1/runs/%lld", (long long)config_i64(c->config, "baseline"));
+	if (err != ERR_OK)
+		return error_wrap(reterr, err, "--baseline");
+	api_answer_done(&run);
+	return ERR_OK;
+}
+
 static enum cli_exit follow(struct cli *c, struct api *a, uint64_t run_id)
 {
 	struct watch_end end;
@@ -151,11 +164,34 @@ static enum cli_exit follow(struct cli *c, struct api *a, uint64_t run_id)
 	return print_report(c, a, run_id, watch_exit(end.state));
 }
 
+static void tell_made(struct cli *c, const struct json *root, uint64_t run_id)
+{
+	struct str state = json_str_or(json_get(root, "state"), STR("")),
+		   made = json_str_or(json_get(root, "made"), STR(""));
+	long long total = (long long)json_i64_or(json_pointer(root, STR("/progress/total")), 0),
+		  epochs = (long long)json_i64_or(json_get(root, "epochs"), 1);
+	unsigned long long id = run_id;
+	if (str_eq_c(made, "extended"))
+		cli_note(c, "run %llu is there already and is extended to %lld epoch%s: %lld sample%s in all", id,
+		         epochs, CLI_S(epochs), total, CLI_S(total));
+	else if (!str_eq_c(made, "new") && str_eq_c(state, "cancelled"))
+		cli_note(c,
+		         "run %llu was cancelled; to ask what is missing: assay runs retry %llu; to measure anew: "
+		         "--again",
+		         id, id);
+	else if (!str_eq_c(made, "new"))
+		cli_note(c, "run %llu is there already (%.*s); to measure again: --again", id, STR_ARG(state));
+	else
+		cli_note(c, "run %llu: %.*s@%lld with %.*s, %lld sample%s", id,
+		         STR_ARG(json_str_or(json_get(root, "suite"), STR(""))),
+		         (long long)json_i64_or(json_get(root, "suite_version"), 0),
+		         STR_ARG(json_str_or(json_get(root, "model"), STR(""))), total, CLI_S(total));
+}
+
 static enum cli_exit answer(struct cli *c, struct api *a, struct api_answer *made)
 {
 	const struct json *root = json_root(made->doc);
 	uint64_t run_id = (uint64_t)json_i64_or(json_get(root, "id"), 0);
-	bool is_new = str_eq_c(json_str_or(json_get(root, "made"), STR("")), "new");
 	if (config_bool(c->config, "dry-run")) {
 		if (c->json) {
 			cli_print(made->text);
@@ -165,16 +201,7 @@ static enum cli_exit answer(struct cli *c, struct api *a, struct api_answer *mad
 		}
 		return CLI_OK;
 	}
-	struct str state = json_str_or(json_get(root, "state"), STR(""));
-	if (!is_new)
-		cli_note(c, "run %llu is there already (%.*s); to measure again: --again", (unsigned long long)run_id,
-		         STR_ARG(state));
-	else
-		cli_note(c, "run %llu: %.*s@%lld with %.*s, %lld samples", (unsigned long long)run_id,
-		         STR_ARG(json_str_or(json_get(root, "suite"), STR(""))),
-		         (long long)json_i64_or(json_get(root, "suite_version"), 0),
-		         STR_ARG(json_str_or(json_get(root, "model"), STR(""))),
-		         (long long)json_i64_or(json_pointer(root, STR("/progress/total")), 0));
+	tell_made(c, root, run_id);
 	if (config_bool(c->config, "detach")) {
 		if (c->json) {
 			cli_print(made->text);
@@ -198,6 +225,8 @@ enum cli_exit cmd_run(struct cli *c)
 	char pushed[PUSH_NAME_BYTES];
 	buf_init(&body, BODY_BYTES_MAX);
 	enum err_code err = api_open(c, &a, &e);
+	if (err == ERR_OK)
+		err = check_baseline(c, a, &e);
 	if (err == ERR_OK && (str_ends(suite, STR(".yaml")) || str_ends(suite, STR(".yml")))) {
 		err = push_suite(a, suite.data, pushed, NULL, &e);
 		suite = str_from(pushed);
@@ -233,7 +262,7 @@ enum cli_exit cmd_runs_watch(struct cli *c)
 		return cli_fail_text(c, CLI_USAGE, "'%.*s' is not the number of a run", STR_ARG(named));
 	if (api_open(c, &a, &e) != ERR_OK)
 		return cli_fail(c, &e);
-	enum cli_exit status = follow(c, a, run_id);
+	enum cli_exit status = check_baseline(c, a, &e) == ERR_OK ? follow(c, a, run_id) : cli_fail(c, &e);
 	api_close(a);
 	return status;
 }

@@ -1,31 +1,68 @@
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/watch.h"
 
-static void print_run_row(const struct json *r)
+/* "slice stratum=refund, limit 20, 2 epochs"; empty for a whole suite asked once. */
+static void put_part(const struct json *r, struct buf *out)
 {
-	char score[64] = "-";
-	double mean;
-	if (json_num(json_pointer(r, STR("/score/mean")), &mean))
-		(void)snprintf(score, sizeof(score), "%.3f", mean);
-	cli_print_line("%6lld  %-28.*s %-20.*s %-11.*s %7lld/%-7lld missing %lld",
-	               (long long)json_i64_or(json_get(r, "id"), 0),
-	               STR_ARG(json_str_or(json_get(r, "suite"), STR("?"))),
-	               STR_ARG(json_str_or(json_get(r, "model"), STR("?"))),
-	               STR_ARG(json_str_or(json_get(r, "state"), STR("?"))),
-	               (long long)json_i64_or(json_pointer(r, STR("/progress/done")), 0),
-	               (long long)json_i64_or(json_pointer(r, STR("/progress/total")), 0),
-	               (long long)json_i64_or(json_pointer(r, STR("/progress/missing")), 0));
+	struct str slice = json_str_or(json_get(r, "slice"), STR("")),
+		   limit = json_str_or(json_get(r, "limit"), STR(""));
+	long long seed = (long long)json_i64_or(json_get(r, "seed"), 0),
+		  epochs = (long long)json_i64_or(json_get(r, "epochs"), 1);
+	if (slice.len)
+		(void)buf_printf(out, "slice %.*s", STR_ARG(slice));
+	if (limit.len)
+		(void)buf_printf(out, "%slimit %.*s", out->len ? ", " : "", STR_ARG(limit));
+	if (seed)
+		(void)buf_printf(out, "%sseed %lld", out->len ? ", " : "", seed);
+	if (epochs > 1)
+		(void)buf_printf(out, "%s%lld epochs", out->len ? ", " : "", epochs);
 }
 
-enum cli_exit cmd_runs_list(struct cli *c)
+static void print_run_row(const struct json *r)
 {
-	struct api *a;
-	struct api_answer answer;
-	struct error e;
+	char suite[200], done[60];
+	struct buf part;
+	struct str created = json_str_or(json_get(r, "created_at"), STR("?"));
+	(void)snprintf(suite, sizeof(suite), "%.*s@%lld", STR_ARG(json_str_or(json_get(r, "suite"), STR("?"))),
+	               (long long)json_i64_or(json_get(r, "suite_version"), 0));
+	(void)snprintf(done, sizeof(done), "%lld/%lld",
+	               (long long)json_i64_or(json_pointer(r, STR("/progress/done")), 0),
+	               (long long)json_i64_or(json_pointer(r, STR("/progress/total")), 0));
+	buf_init(&part, 8192);
+	put_part(r, &part); /* cut when it is too long: a mark in a list */
+	cli_print_line("%6lld  %-16.*s  %-28s %-20.*s %-11.*s %15s %8lld%s%.*s",
+	               (long long)json_i64_or(json_get(r, "id"), 0), STR_ARG(str_slice(created, 0, 16)), suite,
+	               STR_ARG(json_str_or(json_get(r, "model"), STR("?"))),
+	               STR_ARG(json_str_or(json_get(r, "state"), STR("?"))), done,
+	               (long long)json_i64_or(json_pointer(r, STR("/progress/missing")), 0), part.len ? "  " : "",
+	               STR_ARG(buf_str(&part)));
+	buf_done(&part);
+}
+
+/* Rows of a page that a person asked for: the probes of `models probe` are runs too, but nobody's measurements. */
+static size_t print_page(const struct cli *c, const struct json *items, size_t printed, size_t most)
+{
+	bool all = config_has(c->config, "suite");
+	size_t before = printed;
+	for (size_t i = 0; i < json_len(items) && printed < most; i++) {
+		const struct json *r = json_at(items, i);
+		if (!all && str_eq_c(json_str_or(json_get(r, "suite"), STR("")), CLI_PROBE_SUITE))
+			continue;
+		if (printed == 0)
+			cli_print_line("%6s  %-16s  %-28s %-20s %-11s %15s %8s", "run", "created (UTC)", "suite",
+			               "model", "state", "done", "missing");
+		print_run_row(r);
+		printed++;
+	}
+	return printed - before;
+}
+
+/* One page below `cursor`; filters as they were given. */
+static enum err_code ask_page(struct cli *c, struct api *a, const char *cursor, struct api_answer *ret_page,
+                              struct error *reterr)
+{
 	struct buf query;
 	static const char *const filters[] = { "suite", "model", "state" };
-	if (api_open(c, &a, &e) != ERR_OK)
-		return cli_fail(c, &e);
 	buf_init(&query, 4096);
 	(void)buf_printf(&query, "/api/v1/runs?limit=%lld", (long long)config_i64(c->config, "limit"));
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
@@ -33,22 +70,46 @@ enum cli_exit cmd_runs_list(struct cli *c)
 			(void)buf_printf(&query, "&%s=", filters[i]);
 			(void)api_put_escaped(&query, config_text(c->config, filters[i]));
 		}
-	enum err_code err = api_get(a, &answer, &e, "%.*s", STR_ARG(buf_str(&query)));
+	if (*cursor)
+		(void)buf_printf(&query, "&cursor=%s", cursor);
+	enum err_code err = api_get(a, ret_page, reterr, "%.*s", STR_ARG(buf_str(&query)));
 	buf_done(&query);
+	return err;
+}
+
+enum cli_exit cmd_runs_list(struct cli *c)
+{
+	struct api *a;
+	struct error e;
+	char cursor[64] = "";
+	size_t count = 0, most = (size_t)config_i64(c->config, "limit");
+	bool more = true;
+	enum err_code err = ERR_OK;
+	if (api_open(c, &a, &e) != ERR_OK)
+		return cli_fail(c, &e);
+	while (err == ERR_OK && more && count < most) {
+		struct api_answer page;
+		struct str next;
+		err = ask_page(c, a, cursor, &page, &e);
+		if (err != ERR_OK)
+			break;
+		const struct json *root = json_root(page.doc), *items = json_get(root, "items");
+		if (c->json)
+			cli_print_line("%.*s", STR_ARG(page.text));
+		count += c->json ? json_len(items) : print_page(c, items, count, most);
+		more = !c->json && json_str(json_get(root, "next"), &next);
+		if (more)
+			(void)snprintf(cursor, sizeof(cursor), "%.*s", STR_ARG(next));
+		api_answer_done(&page);
+	}
 	api_close(a);
 	if (err != ERR_OK)
 		return cli_fail(c, &e);
-	const struct json *items = json_get(json_root(answer.doc), "items");
-	size_t count = json_len(items);
-	if (c->json)
-		cli_print_line("%.*s", STR_ARG(answer.text));
-	for (size_t i = 0; !c->json && i < count; i++)
-		print_run_row(json_at(items, i));
-	if (!c->json && count == 0)
-		cli_note(c, "no runs%s",
-		         config_given(c->config, "suite") ? " of that kind" : " yet: assay run SUITE --model NAME");
-	api_answer_done(&answer);
-	return CLI_OK;
+	bool filtered = config_given(c->config, "suite") || config_given(c->config, "model") ||
+	                config_given(c->config, "state");
+	if (count == 0)
+		cli_note(c, "no runs%s", filtered ? " of that kind" : " yet: assay run SUITE --model NAME");
+	return count == 0 && filtered ? CLI_NOTHING : CLI_OK;
 }
 
 /* The run in the first operand; 0 after an error that was told. */

@@ -4,6 +4,9 @@
 
 #include "coordinator/cli/cli.h"
 
+/* The suite of `models probe`: hidden in lists that did not ask for it. */
+#define CLI_PROBE_SUITE "assay-probe"
+
 /* cmd_up.c, cmd_status.c: the embedded installation */
 cli_command cmd_up, cmd_down, cmd_supervise, cmd_status, cmd_logs, cmd_doctor;
 /* cmd_init.c */

@@ -37,31 +37,33 @@ struct session_config { /* shared by all sessions; borrowed, must outlive them; 
 
 enum session_state { SESSION_NEW = 0, SESSION_ASKED, SESSION_OPEN, SESSION_CLOSED };
 
-enum session_end { /* why a session is over: a counter each */
-	           SESSION_END_NONE = 0,
-	           SESSION_END_BAD_FRAME, /* could not be decoded */
-	           SESSION_END_NO_HELLO,  /* something else came first */
-	           SESSION_END_SECOND_HELLO,
-	           SESSION_END_EARLY,         /* a frame between Hello and Welcome */
-	           SESSION_END_OTHER_SESSION, /* a frame with another session's number */
-	           SESSION_END_NOT_A_WORKER,  /* a kind of frame that only a coordinator sends */
-	           SESSION_END_BAD_HELLO,     /* no session number, no outbox, no slots */
-	           SESSION_END_BAD_ORDER, /* a Renew or a record number that goes backwards, frames seen that were never
-	                                     sent */
-	           SESSION_END_OVER_WINDOW,
-	           SESSION_END_VERSION,
-	           SESSION_END_STANDBY,
-	           SESSION_END_STOPPING,
-	           SESSION_END_FULL,
-	           SESSION_END_NEWER_TERM, /* the worker has followed a later leader: this coordinator is not one */
-	           SESSION_END_REPLACED,   /* a newer session of the same outbox */
-	           SESSION_END_REFUSED,    /* by the core, for another reason */
-	           SESSION_END_SILENT,
-	           SESSION_END_SLOW_CORE, /* no Welcome came in time */
-	           SESSION_END_UNREACHABLE,
-	           SESSION_END_NOT_READING, /* its queue is full */
-	           SESSION_END_KEY_REVOKED,
-	           SESSION_END_COUNT
+/* Why a session is over: a counter each. */
+enum session_end {
+	SESSION_END_NONE = 0,
+	/* the peer broke a rule */
+	SESSION_END_BAD_FRAME, /* could not be decoded */
+	SESSION_END_NO_HELLO,  /* something else came first, or nothing at all */
+	SESSION_END_SECOND_HELLO,
+	SESSION_END_EARLY,         /* a frame between Hello and Welcome */
+	SESSION_END_OTHER_SESSION, /* a frame with another session's number */
+	SESSION_END_NOT_A_WORKER,  /* a kind of frame that only a coordinator sends */
+	SESSION_END_BAD_HELLO,     /* no session number, no outbox, no slots */
+	SESSION_END_BAD_ORDER,     /* a Renew that goes backwards or knows frames that were never sent */
+	SESSION_END_OVER_WINDOW,
+	/* it was turned away */
+	SESSION_END_VERSION,
+	SESSION_END_STANDBY,
+	SESSION_END_STOPPING,
+	SESSION_END_FULL,
+	SESSION_END_REPLACED, /* a newer session of the same outbox */
+	SESSION_END_REFUSED,  /* by the core, for another reason */
+	SESSION_END_KEY_REVOKED,
+	/* it was lost */
+	SESSION_END_SILENT,
+	SESSION_END_SLOW_CORE, /* no Welcome came in time */
+	SESSION_END_UNREACHABLE,
+	SESSION_END_NOT_READING, /* its queue is full */
+	SESSION_END_COUNT
 };
 
 struct session_batch {        /* what is left of a Results frame on its way to the database */

@@ -31,6 +31,20 @@ static bool is_settled(const struct wrun *r, uint64_t n)
 	return r->rows[n].there && (!outcome_is_missing(r->rows[n].outcome) || r->rows[n].retry_no >= r->wave);
 }
 
+/* Whoever still holds it: a retry may ask it again beside them. */
+static void nobodys_any_more(struct world *w, const struct sched_committed *rec)
+{
+	for (uint32_t i = 0; i < w->worker_count; i++) {
+		struct wworker *c = &w->workers[i];
+		struct hold *h = &c->hold[rec->run_id - 1][rec->sample_no];
+		h->committed |= h->state != HOLD_NONE;
+		h->stale |= h->state != HOLD_NONE;
+		for (uint32_t q = 0; q < c->record_count; q++)
+			c->records[q].stale |=
+				c->records[q].c.run_id == rec->run_id && c->records[q].c.sample_no == rec->sample_no;
+	}
+}
+
 /* The first row of a key stands; a missing one is followed by a later wave's, or by a paid answer. */
 static void put_row(struct world *w, struct sched_committed *rec)
 {
@@ -45,10 +59,8 @@ static void put_row(struct world *w, struct sched_committed *rec)
 	}
 	rec->outcome = row->outcome;
 	rec->retry_no = row->retry_no;
-	for (uint32_t i = 0; i < w->worker_count; i++) { /* nobody's any more, whoever still holds it */
-		struct hold *h = &w->workers[i].hold[rec->run_id - 1][rec->sample_no];
-		h->committed |= h->state != HOLD_NONE && is_settled(r, rec->sample_no);
-	}
+	if (is_settled(r, rec->sample_no))
+		nobodys_any_more(w, rec);
 	if (row->outcome == OUTCOME_QUARANTINED)
 		check_quarantine(w, r, rec->sample_no);
 }

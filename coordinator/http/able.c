@@ -57,8 +57,10 @@ static struct str why_not(struct arena *arena, const struct json *abilities, con
 		return arena_printf(arena, "worker %.*s does not speak provider '%.*s'", STR_ARG(worker),
 		                    STR_ARG(provider));
 	if (!command.len && alias.len && !has(aliases, alias))
-		return arena_printf(arena, "worker %.*s has no key alias '%.*s' (it has: %.*s)", STR_ARG(worker),
-		                    STR_ARG(alias), STR_ARG(names_of(arena, aliases)));
+		return arena_printf(arena,
+		                    "worker %.*s has no key alias '%.*s' (it has: %.*s; an embedded installation takes "
+		                    "each X_API_KEY that `assay up` was started with)",
+		                    STR_ARG(worker), STR_ARG(alias), STR_ARG(names_of(arena, aliases)));
 	if (command.len && !has(hosts, command))
 		return arena_printf(arena, "worker %.*s does not host '%.*s' (it hosts: %.*s)", STR_ARG(worker),
 		                    STR_ARG(command), STR_ARG(names_of(arena, hosts)));

@@ -95,7 +95,7 @@ static void a_state_has_its_exit_status(void **state)
 	(void)state;
 	assert_int_equal(watch_exit("done"), CLI_OK);
 	assert_int_equal(watch_exit("decided"), CLI_OK);
-	assert_int_equal(watch_exit("cancelled"), CLI_FAILED);
+	assert_int_equal(watch_exit("cancelled"), CLI_INCOMPLETE);
 	assert_int_equal(watch_exit("incomplete"), CLI_INCOMPLETE);
 	assert_int_equal(watch_exit("over_budget"), CLI_INCOMPLETE);
 }

@@ -118,16 +118,19 @@ static enum err_code lost(struct pg *pg, const char *doing, struct error *reterr
 
 static void session_options(const struct pg *pg, char *out, size_t out_bytes)
 {
-	/* Writers: plans must not follow statistics of tables that were empty a minute ago, and what a group of
-	 * unnested arrays joins by key is found by index or by hash, never by nested loops over both sides. */
-	static const char *const pins = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c "
-					"enable_nestloop=off -c enable_sort=off";
+	/* Statistics lag behind: a partition was empty a minute ago. Writers: what a group of unnested arrays joins by
+	 * key is found by index or by hash, whatever they say. Readers: a page is a stretch of an index, read from its
+	 * begin, never all that lies behind it, sorted. */
+	static const char *const pins =
+		"-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_nestloop=off"
+		" -c enable_sort=off";
+	static const char *const pages = "-c plan_cache_mode=force_custom_plan -c enable_bitmapscan=off"
+					 " -c random_page_cost=1.1";
 	(void)snprintf(out, out_bytes,
 	               "-c timezone=UTC -c jit=off -c synchronous_commit=on -c statement_timeout=%u"
-	               " -c idle_in_transaction_session_timeout=%u%s",
+	               " -c idle_in_transaction_session_timeout=%u %s",
 	               pg->settings.statement_timeout_ms, pg->settings.idle_in_transaction_ms,
-	               pg->settings.pinned_plans ? pins
-	                                         : " -c plan_cache_mode=force_custom_plan"); /* fits: fixed text */
+	               pg->settings.pinned_plans ? pins : pages); /* fits: fixed text */
 }
 
 enum err_code pg_connect_start(struct pg *pg, uint64_t now_ms, struct error *reterr)

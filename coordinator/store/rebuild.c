@@ -15,29 +15,33 @@ enum err_code rebuild_runs(struct store *s, struct arena *arena, struct run_row 
 	return err ? err : runs_read_rows(s, true, arena, ret_runs, ret_count, reterr);
 }
 
-/* Hands a page over in small pieces; remembers where it ended. */
-static void hand_over(struct store *s, const struct run_row *run, rebuild_sample_fn each, void *arg, int32_t last[2])
+/* Rows of one page, by key: of each sample the last one counts, so one row is held back until the next sample begins.
+ */
+struct handing {
+	rebuild_sample_fn each;
+	void *arg;
+	struct rebuild_sample samples[CHUNK_SAMPLES]; /* the last one is held back */
+	size_t count;
+	uint64_t last_key; /* packed; where the next page begins */
+};
+
+/* A row in one number: sample_no, 17 bits of retry_no, 3 of outcome. One array of numbers is a quarter of the work. */
+static void hand_over(struct store *s, struct handing *h)
 {
-	struct rebuild_sample samples[CHUNK_SAMPLES];
 	struct store_rows r = store_rows(s, NULL);
-	struct pg_list item = pg_list(r.pg, r.i, 0, 0), epoch = pg_list(r.pg, r.i, 0, 1),
-		       retry = pg_list(r.pg, r.i, 0, 2), outcome = pg_list(r.pg, r.i, 0, 3);
-	size_t n = 0;
-	while (pg_list_next(&item) && pg_list_next(&epoch) && pg_list_next(&retry) && pg_list_next(&outcome)) {
-		last[0] = (int32_t)pg_list_i64(&item);
-		last[1] = (int32_t)pg_list_i64(&epoch);
-		samples[n++] = (struct rebuild_sample){
-			.sample_no = (uint64_t)last[1] * run->item_count + (uint64_t)last[0],
-			.retry_no = (uint32_t)pg_list_i64(&retry),
-			.outcome = (enum outcome)pg_list_i64(&outcome),
-		};
-		if (n == CHUNK_SAMPLES) {
-			each(arg, samples, n);
-			n = 0;
+	for (struct pg_list l = pg_list(r.pg, r.i, 0, 0); pg_list_next(&l);) {
+		uint64_t packed = h->last_key = (uint64_t)pg_list_i64(&l);
+		struct rebuild_sample x = { .sample_no = packed >> 20,
+			                    .retry_no = packed >> 3 & 0x1FFFF,
+			                    .outcome = (enum outcome)(packed & 7) };
+		if (h->count > 0 && h->samples[h->count - 1].sample_no == x.sample_no)
+			h->count--;
+		if (h->count == CHUNK_SAMPLES) {
+			h->each(h->arg, h->samples, h->count);
+			h->count = 0;
 		}
+		h->samples[h->count++] = x;
 	}
-	if (n > 0)
-		each(arg, samples, n);
 }
 
 enum err_code rebuild_samples(struct store *s, const struct run_row *run, rebuild_sample_fn each, void *arg,
@@ -45,25 +49,31 @@ enum err_code rebuild_samples(struct store *s, const struct run_row *run, rebuil
 {
 	static const struct pg_statement statement = {
 		"rebuild_samples",
-		"SELECT array_agg(item_no), array_agg(epoch), array_agg(retry_no), array_agg(outcome) FROM"
-		" (SELECT DISTINCT ON (item_no, epoch) item_no, epoch, retry_no, outcome FROM assay.result"
-		" WHERE run_id = $1::int8 AND (item_no, epoch) > ($2::int4, $3::int4)"
-		" ORDER BY item_no, epoch, retry_no DESC LIMIT $4::int8) page"
+		"SELECT array_agg(((epoch::int8 * $5::int8 + item_no) << 20) | (least(retry_no, 131071)::int8 << 3) | "
+		"outcome)"
+		" FROM (SELECT item_no, epoch, retry_no, outcome FROM assay.result WHERE run_id = $1::int8"
+		" AND (item_no, epoch, retry_no) > ($2::int4, $3::int4, $4::int4)"
+		" ORDER BY item_no, epoch, retry_no LIMIT $6::int8) page"
 	};
-	int32_t last[2] = { -1, -1 };
+	struct handing h = { .each = each, .arg = arg };
 	for (size_t count = PAGE_SAMPLES; count == PAGE_SAMPLES;) {
 		struct pg_params *p = store_params(s);
+		bool begun = h.last_key != 0; /* an outcome is never 0 */
 		pg_params_i64(p, (int64_t)run->run_id);
-		pg_params_i32(p, last[0]);
-		pg_params_i32(p, last[1]);
+		pg_params_i32(p, begun ? (int32_t)((h.last_key >> 20) % run->item_count) : -1);
+		pg_params_i32(p, begun ? (int32_t)((h.last_key >> 20) / run->item_count) : -1);
+		pg_params_i32(p, begun ? (int32_t)(h.last_key >> 3 & 0x1FFFF) : -1);
+		pg_params_i64(p, run->item_count);
 		pg_params_i64(p, PAGE_SAMPLES);
 		enum err_code err = store_read(s, &statement, reterr);
 		if (err)
 			return err;
 		struct store_rows r = store_rows(s, NULL);
 		count = pg_list(r.pg, r.i, 0, 0).count;
-		hand_over(s, run, each, arg, last);
+		hand_over(s, &h);
 	}
+	if (h.count > 0)
+		each(arg, h.samples, h.count);
 	return ERR_OK;
 }
 

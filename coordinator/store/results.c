@@ -4,19 +4,56 @@
 
 enum { TRANSCRIPT_PAGE_BYTES = 8 << 20 };
 
-/* The row that counts of each sample, by key, behind the cursor: $1 run, $2 item_no, $3 epoch, $4 limit. */
+/* The row that counts of each sample, by key, behind the cursor up to a last key: $1 run, $2 $3 cursor, $4 $5 last key.
+ * The bounds are found first (page_bounds): with both ends known, a page is a stretch of the primary key. */
 #define COUNTED_PAGE                                                                                                   \
 	"page AS MATERIALIZED (SELECT DISTINCT ON (item_no, epoch) * FROM assay.result WHERE run_id = $1::int8"        \
-	" AND (item_no, epoch) > ($2::int4, $3::int4) ORDER BY item_no, epoch, flags & 32, retry_no DESC"              \
-	" LIMIT $4::int8)"
+	" AND (item_no, epoch) > ($2::int4, $3::int4) AND (item_no, epoch) <= ($4::int4, $5::int4)"                    \
+	" ORDER BY item_no, epoch, flags & 32, retry_no DESC)"
 
-static struct pg_params *page_params(struct store *s, uint64_t run_id, const struct results_cursor *c, size_t limit)
+struct bounds {
+	int32_t from[2], to[2];
+	bool last; /* nothing comes behind it */
+};
+
+static enum err_code page_bounds(struct store *s, uint64_t run_id, const struct results_cursor *c, size_t limit,
+                                 struct bounds *ret_bounds, struct error *reterr)
+{
+	static const struct pg_statement statement = { "results_bounds",
+		                                       "SELECT item_no, epoch FROM assay.result WHERE run_id = $1::int8"
+		                                       " AND (item_no, epoch) > ($2::int4, $3::int4)"
+		                                       " ORDER BY item_no, epoch, retry_no OFFSET $4::int8 LIMIT 1" };
+	struct bounds b = { .from = { -1, -1 }, .to = { INT32_MAX, INT32_MAX } };
+	if (c->begun) {
+		b.from[0] = (int32_t)c->item_no;
+		b.from[1] = (int32_t)c->epoch;
+	}
+	struct pg_params *p = store_params(s);
+	pg_params_i64(p, (int64_t)run_id);
+	pg_params_i32(p, b.from[0]);
+	pg_params_i32(p, b.from[1]);
+	pg_params_i64(p, (int64_t)MAX_OF(limit, (size_t)1) - 1);
+	enum err_code err = store_read(s, &statement, reterr);
+	if (err)
+		return err;
+	struct store_rows r = store_rows(s, NULL);
+	b.last = r.count == 0; /* fewer rows than the limit are left */
+	if (!b.last) {
+		b.to[0] = store_rows_i32(&r, 0, 0);
+		b.to[1] = store_rows_i32(&r, 0, 1);
+	}
+	*ret_bounds = b;
+	return ERR_OK;
+}
+
+static struct pg_params *page_params(struct store *s, uint64_t run_id, const struct bounds *b)
 {
 	struct pg_params *p = store_params(s);
 	pg_params_i64(p, (int64_t)run_id);
-	pg_params_i32(p, c->begun ? (int32_t)c->item_no : -1);
-	pg_params_i32(p, c->begun ? (int32_t)c->epoch : -1);
-	pg_params_i64(p, (int64_t)limit);
+	for (int i = 0; i < 2; i++)
+		pg_params_i32(p, b->from[i]);
+	for (int i = 0; i < 2; i++)
+		pg_params_i32(p, b->to[i]);
 	return p;
 }
 
@@ -43,16 +80,19 @@ enum err_code results_scores(struct store *s, uint64_t run_id, uint32_t metric, 
 		"WITH " COUNTED_PAGE
 		", full_page AS (SELECT p.*, s.value, coalesce(s.outcome, p.outcome) AS score_outcome"
 		" FROM page p LEFT JOIN assay.result_score s ON s.run_id = $1::int8 AND s.item_no = p.item_no"
-		" AND s.epoch = p.epoch AND s.retry_no = p.retry_no AND s.metric = $5::int4 AND s.scoring_no ="
+		" AND s.epoch = p.epoch AND s.retry_no = p.retry_no AND s.metric = $6::int4 AND s.scoring_no ="
 		" (SELECT scoring_no FROM assay.run WHERE run_id = $1::int8) ORDER BY p.item_no, p.epoch)"
 		" SELECT array_agg(item_no), array_agg(epoch), array_agg(flags), array_agg(outcome),"
 		" array_agg(CASE WHEN score_outcome = 1 AND value IS NULL THEN 2 ELSE score_outcome END::int2),"
 		" array_agg(value), array_agg(tokens_in), array_agg(tokens_out), array_agg(latency_ms),"
 		" array_agg(coalesce(cost, 0)) FROM full_page"
 	};
-	struct pg_params *p = page_params(s, run_id, cursor, limit);
-	pg_params_i32(p, (int32_t)MIN_OF(metric, (uint32_t)INT32_MAX));
-	enum err_code err = store_read(s, &statement, reterr);
+	struct bounds bounds;
+	enum err_code err = page_bounds(s, run_id, cursor, limit, &bounds, reterr);
+	if (err)
+		return err;
+	pg_params_i32(page_params(s, run_id, &bounds), (int32_t)MIN_OF(metric, (uint32_t)INT32_MAX));
+	err = store_read(s, &statement, reterr);
 	if (err)
 		return err;
 	struct store_rows r = store_rows(s, arena);
@@ -78,9 +118,9 @@ enum err_code results_scores(struct store *s, uint64_t run_id, uint32_t metric, 
 		out.value[i] = pg_list_f64(&values);
 		out.cost_nanousd[i] = pg_list_i64(&costs);
 	}
-	cursor->end = n < limit;
+	cursor->end = bounds.last;
 	if (n > 0)
-		*cursor = (struct results_cursor){ out.item_no[n - 1], out.epoch[n - 1], true, n < limit };
+		*cursor = (struct results_cursor){ out.item_no[n - 1], out.epoch[n - 1], true, bounds.last };
 	*ret_page = out;
 	return ERR_OK;
 }
@@ -219,12 +259,16 @@ enum err_code results_page(struct store *s, uint64_t run_id, bool with_transcrip
 				", sum(coalesce(octet_length(t.request) + octet_length(t.response)"
 				" + octet_length(t.answer), 0)) OVER (ORDER BY p.item_no, p.epoch ROWS BETWEEN"
 				" UNBOUNDED PRECEDING AND 1 PRECEDING) AS before" ROW_JOINS TRANSCRIPT_JOIN
-				") sized WHERE coalesce(before, 0) < $5::int8 ORDER BY item_no, epoch"
+				") sized WHERE coalesce(before, 0) < $6::int8 ORDER BY item_no, epoch"
 	};
-	struct pg_params *p = page_params(s, run_id, cursor, limit);
+	struct bounds bounds;
+	enum err_code err = page_bounds(s, run_id, cursor, limit, &bounds, reterr);
+	if (err)
+		return err;
+	struct pg_params *p = page_params(s, run_id, &bounds);
 	if (with_transcripts)
 		pg_params_i64(p, TRANSCRIPT_PAGE_BYTES);
-	enum err_code err = store_read(s, with_transcripts ? &full : &plain, reterr);
+	err = store_read(s, with_transcripts ? &full : &plain, reterr);
 	if (!err)
 		err = read_rows(s, with_transcripts, arena, ret_rows, ret_count, reterr);
 	if (err)
@@ -234,8 +278,8 @@ enum err_code results_page(struct store *s, uint64_t run_id, bool with_transcrip
 		cursor->end = true;
 	} else {
 		const struct result_row *last = &(*ret_rows)[n - 1];
-		/* A page that its bytes ended may be short without being the last. */
-		*cursor = (struct results_cursor){ last->item_no, last->epoch, true, n < limit && !with_transcripts };
+		/* A page that its bytes ended is not the last, although nothing lies behind its bounds. */
+		*cursor = (struct results_cursor){ last->item_no, last->epoch, true, bounds.last && !with_transcripts };
 	}
 	return ERR_OK;
 }

@@ -35,6 +35,9 @@ class Deaths(LabCase):
         wait_until(lambda: self.lab.run_state(run) not in ("queued", "running", None), END_S, f"the end of run {run}",
                    each=0.1)
 
+    def waits(self, run):
+        return [w["cause"] for w in self.lab.run_json(run)["waiting_for"]]
+
     def check_whole(self, run):
         """Every sample has one counted result, whatever died."""
         lab = self.lab
@@ -98,10 +101,19 @@ class Deaths(LabCase):
         self.assertEqual(summary, rows, columns)
 
     def test_the_coordinator_dies(self):
+        """One worker is slow to come back: what it may hold is not given to the other one meanwhile."""
+        lab = self.lab
         run = self.start("coordinator")
-        before = self.restarts("coordinator")
-        self.assertTrue(self.lab.process("coordinator").kill())
-        self.wait_restarted("coordinator", before)
+        before, led = self.restarts("coordinator"), lab.log("coordinator").count("msg=leading")
+        slow = lab.process("worker-2")
+        slow.kill(signal.SIGSTOP)
+        try:
+            self.assertTrue(lab.process("coordinator").kill())
+            self.wait_restarted("coordinator", before)
+            wait_until(lambda: lab.log("coordinator").count("msg=leading") > led, 30, "a new term")
+            wait_until(lambda: self.waits(run) == ["perhaps_held"], 25, "the run says what it waits for")
+        finally:
+            slow.kill(signal.SIGCONT)
         self.wait_end(run)
         self.check_whole(run)
         self.assertEqual(self.endpoint.stats()["twice"], 0)

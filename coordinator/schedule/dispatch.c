@@ -102,7 +102,8 @@ static uint32_t lease_size(const struct schedule *s, const struct run *r, uint64
 {
 	uint32_t serving = s->routes[r->route]->serving;
 	uint64_t parts = serving > 1 ? 2 * (uint64_t)serving : 1;
-	uint64_t part = (run_pending(r) + parts - 1) / parts;
+	uint64_t part = (s->routes[r->route]->pending + parts - 1) /
+	                parts; /* of all its runs: who is done here goes on there */
 	uint64_t size = MIN_OF(want, MAX_OF(part, (uint64_t)1));
 	return (uint32_t)MIN_OF(size, (uint64_t)WIRE_LEASE_SAMPLES_MAX);
 }
@@ -138,6 +139,7 @@ static void lend(struct schedule *s, struct run *r, struct worker *w, uint64_t w
 	uint32_t size = lease_size(s, r, want);
 	struct lease *l = lease_new(s, r, w, size);
 	fill(s, r, l, size, out);
+	s->routes[r->route]->pending -= MIN_OF(s->routes[r->route]->pending, (uint64_t)l->count);
 	if (l->count == 0)
 		lease_end_if_empty(s, l);
 	else
@@ -163,12 +165,25 @@ static void serve(struct schedule *s, struct run *r, struct sched_actions *out)
 	}
 }
 
+static void count_pending(struct schedule *s)
+{
+	for (size_t i = 0; i < s->route_count; i++)
+		s->routes[i]->pending = 0;
+	for (size_t i = 0; i < s->order_count; i++) {
+		const struct run *r = s->runs[s->order[i]];
+		if (r->route != NO_SLOT)
+			s->routes[r->route]->pending += run_pending(r);
+	}
+}
+
 void dispatch_all(struct schedule *s, struct sched_actions *out)
 {
 	s->step_leases = 0;
 	s->more = false;
 	if (s->suspects)
 		alone_serve(s, out);
+	if (s->ready_count > 0)
+		count_pending(s);
 	for (size_t i = 0; i < s->order_count && s->ready_count > 0 && !s->more; i++) {
 		struct run *r = s->runs[s->order[i]];
 		if (r->ready)

@@ -14,7 +14,7 @@ struct share {
 	struct worker *w;
 	struct slice *slice;
 	uint32_t target;
-	uint32_t bound[3]; /* what it holds, what it holds and wants, all its slots */
+	uint32_t bound[3]; /* one if it holds anything, what it holds and wants, all its slots */
 };
 
 static uint32_t need_of(const struct worker *w, const struct slice *sl)
@@ -38,9 +38,8 @@ static size_t shares_of(const struct schedule *s, uint32_t route, struct share *
 			continue;
 		struct share *share = &shares[n++];
 		*share = (struct share){ .w = w, .slice = sl };
-		share->bound[0] = (uint32_t)MIN_OF(sl->out, (uint64_t)w->slots);
-		if (w->alone && w->alone_run != NO_SLOT && s->runs[w->alone_run]->route == route)
-			share->bound[0] = MAX_OF(share->bound[0], 1U); /* kept free for a suspect */
+		bool for_suspect = w->alone && w->alone_run != NO_SLOT && s->runs[w->alone_run]->route == route;
+		share->bound[0] = sl->out > 0 || for_suspect;
 		share->bound[1] = MAX_OF(need_of(w, sl), share->bound[0]);
 		share->bound[2] = w->slots;
 	}

@@ -127,6 +127,7 @@ struct route {
 	struct str blocked_text;
 	uint32_t run_count; /* running ones */
 	uint32_t serving;   /* connected workers with a slice */
+	uint64_t pending;   /* samples of its running runs; counted anew in each step that lends */
 	uint32_t first_hungry, last_hungry;
 	bool split_due; /* who may have what has changed */
 	uint64_t split_next_ms, care_next_ms;

@@ -45,7 +45,8 @@ static uint32_t held_count(const struct world *w, const struct wworker *c, bool 
 	for (uint32_t run = 0; run < w->run_count; run++)
 		for (uint32_t n = 0; n < WORLD_SAMPLES; n++)
 			count += c->hold[run][n].state != HOLD_NONE &&
-			         (!uncommitted || (!c->hold[run][n].committed && !is_done(&w->runs[run], n)));
+			         (!uncommitted || (!c->hold[run][n].committed && !c->hold[run][n].settled &&
+			                           !is_done(&w->runs[run], n)));
 	return count;
 }
 
@@ -112,7 +113,11 @@ void crew_forget_lease(struct world *w, uint32_t i, struct lease_no number)
 	struct wlease *l = lease_find(c, number);
 	for (uint32_t q = 0; l && q < l->count; q++) {
 		struct hold *h = &c->hold[l->run][l->samples[q]];
-		h->stale |= h->state != HOLD_NONE && h->lease == (uint32_t)(l - c->leases);
+		if (h->state == HOLD_NONE || h->lease != (uint32_t)(l - c->leases))
+			continue;
+		h->stale = true;
+		for (uint32_t k = 0; k < c->record_count; k++)
+			c->records[k].stale |= c->records[k].c.ask_id == h->ask_id;
 	}
 }
 

@@ -37,7 +37,7 @@ static void nobodys_any_more(struct world *w, const struct sched_committed *rec)
 	for (uint32_t i = 0; i < w->worker_count; i++) {
 		struct wworker *c = &w->workers[i];
 		struct hold *h = &c->hold[rec->run_id - 1][rec->sample_no];
-		h->committed |= h->state != HOLD_NONE;
+		h->settled |= h->state != HOLD_NONE;
 		h->stale |= h->state != HOLD_NONE;
 		for (uint32_t q = 0; q < c->record_count; q++)
 			c->records[q].stale |=
@@ -519,6 +519,9 @@ void desk_change(struct world *w)
 		break;
 	default:
 		r->wave++;
+		for (uint32_t i = 0; i < w->worker_count; i++) /* what is missing may be adopted again */
+			for (uint64_t n = 0; n < WORLD_SAMPLES; n++)
+				w->workers[i].hold[r->run_id - 1][n].settled &= is_settled(r, n);
 		r->layers[r->layer_count++] = (struct position_layer){ r->wave, 0, r->epochs * r->suite_items };
 		ev.kind = SCHED_RUN_RETRY;
 		ev.retry.run_id = r->run_id;

@@ -32,6 +32,7 @@ struct hold { /* a sample in a worker's memory */
 	uint64_t ask_id;
 	bool alone;
 	bool committed; /* the record that ends it is durable, though the worker may not know */
+	bool settled;   /* so is a row of its sample, whoever brought it */
 	bool stale;     /* the coordinator has given it up: past the deadline, or another term that no longer waits */
 };
 

@@ -140,7 +140,9 @@ static void a_row_of_the_wave_before_is_asked_again_when_it_comes_late(void **st
 	done(t, 1, 1, 0);
 	retry(t, 1, 1);
 	stored(t, 1, 1, 1, 0, OUTCOME_UNSCORED); /* was asked in wave 0 */
-	assert_trace(t, "0 lease w1 f3 1/2 r1 1 wave 1\n");
+	renew(t, 1, 64);
+	assert_trace(t, "0 renewed w1 n2\n"
+	                "0 lease w1 f3 1/2 r1 1 wave 1 attempts 5\n");
 	stored(t, 1, 1, 1, 1, OUTCOME_UNSCORED);
 	assert_true(str_find(buf_str(&t->text), STR("run_ended r1 incomplete '1 of 2")) >= 0);
 }

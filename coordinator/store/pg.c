@@ -16,6 +16,7 @@ struct pg {
 	char *dsn, *application_name;
 	struct pg_settings settings;
 	uint64_t connect_deadline_ms, connection_no;
+	uint32_t connect_ms; /* for all hosts of the dsn together */
 	PostgresPollingStatusType polling;
 	bool wants_write;    /* libpq holds bytes that the socket did not take */
 	struct map prepared; /* statement names that this connection knows */
@@ -41,6 +42,19 @@ static char *copy_text(const char *text)
 	return copy;
 }
 
+/* Hosts are tried one after the other, and a dead one takes its time: libpq's own limit is for waiting calls only. */
+static uint32_t host_count(const char *dsn)
+{
+	uint32_t count = 1;
+	PQconninfoOption *options = PQconninfoParse(dsn, NULL);
+	for (PQconninfoOption *o = options; o && o->keyword; o++)
+		if (strcmp(o->keyword, "host") == 0 && o->val)
+			for (const char *c = o->val; *c; c++)
+				count += *c == ',';
+	PQconninfoFree(options);
+	return count;
+}
+
 enum err_code pg_new(const struct pg_settings *settings, struct pg **ret_pg, struct error *reterr)
 {
 	struct pg *pg = mem_try_new(1, sizeof(*pg));
@@ -49,6 +63,8 @@ enum err_code pg_new(const struct pg_settings *settings, struct pg **ret_pg, str
 	pg->settings = *settings;
 	pg->dsn = copy_text(settings->dsn ? settings->dsn : "");
 	pg->application_name = copy_text(settings->application_name ? settings->application_name : "assay");
+	pg->connect_ms =
+		(settings->connect_timeout_ms ? settings->connect_timeout_ms : CONNECT_MS) * host_count(pg->dsn);
 	map_init(&pg->prepared, 1);
 	*ret_pg = pg;
 	return ERR_OK;
@@ -136,7 +152,6 @@ static void session_options(const struct pg *pg, char *out, size_t out_bytes)
 enum err_code pg_connect_start(struct pg *pg, uint64_t now_ms, struct error *reterr)
 {
 	char options[512], user_timeout[16];
-	uint32_t connect_ms = pg->settings.connect_timeout_ms ? pg->settings.connect_timeout_ms : CONNECT_MS;
 	pg_close(pg);
 	session_options(pg, options, sizeof(options));
 	(void)snprintf(user_timeout, sizeof(user_timeout), "%u",
@@ -164,7 +179,7 @@ enum err_code pg_connect_start(struct pg *pg, uint64_t now_ms, struct error *ret
 		return lost(pg, "cannot connect to the database", reterr);
 	pg->connection_no++;
 	pg->polling = PGRES_POLLING_WRITING;
-	pg->connect_deadline_ms = now_ms + connect_ms;
+	pg->connect_deadline_ms = now_ms + pg->connect_ms;
 	pg->state = PG_CONNECTING;
 	return ERR_OK;
 }
@@ -192,8 +207,7 @@ static enum err_code step_connect(struct pg *pg, uint64_t now_ms, struct error *
 	if (now_ms < pg->connect_deadline_ms)
 		return ERR_OK;
 	pg_close(pg);
-	return error_set(reterr, ERR_TIMEOUT, "cannot connect to the database: no answer within %u ms",
-	                 pg->settings.connect_timeout_ms ? pg->settings.connect_timeout_ms : CONNECT_MS);
+	return error_set(reterr, ERR_TIMEOUT, "cannot connect to the database: no answer within %u ms", pg->connect_ms);
 }
 
 static enum err_code code_of_sqlstate(const char *sqlstate)

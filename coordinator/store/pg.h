@@ -25,7 +25,7 @@ enum { PG_QUEUE_MAX = 8, PG_SQLSTATE_BYTES = 6 };
 struct pg_settings {
 	const char *dsn;                 /* conninfo or URI; copied */
 	const char *application_name;    /* copied */
-	uint32_t connect_timeout_ms;     /* 0: 3,000 */
+	uint32_t connect_timeout_ms;     /* of each host; 0: 3,000 */
 	uint32_t statement_timeout_ms;   /* 0: none */
 	uint32_t idle_in_transaction_ms; /* 0: none */
 	uint32_t tcp_user_timeout_ms;    /* 0: 3,000 */

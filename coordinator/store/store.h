@@ -22,7 +22,7 @@
 enum { STORE_TEAM_DEFAULT = 1 }; /* made by the first migration */
 
 struct store_settings {              /* zero is a usable default but for the dsn */
-	const char *dsn;             /* conninfo or URI; must outlive what is opened with it */
+	const char *dsn;             /* conninfo or URI, several hosts too; its `options` are replaced by ours */
 	const char *reader_role;     /* SET ROLE for readers: one without BYPASSRLS; NULL: stay who we are */
 	uint32_t connect_timeout_ms; /* 3,000 */
 	uint32_t write_timeout_ms;   /* of one statement of a writer: 3,000, never more */

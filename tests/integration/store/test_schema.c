@@ -143,9 +143,14 @@ static void a_database_that_is_not_there_is_a_connection_error(void **state)
 	struct error e;
 	struct store_schema schema;
 	struct store_settings nowhere = { .dsn = "host=/nonexistent user=assay" };
-	(void)s;
 	assert_int_equal(store_migrate(&nowhere, &schema, &e), ERR_CONNECT);
 	assert_non_null(strstr(e.text, "cannot connect to the database"));
+	/* The second host has it. */
+	char dsn[200];
+	(void)snprintf(dsn, sizeof(dsn), "host=/nonexistent,%s user=assay dbname=postgres",
+	               pg_server_folder(s->server)); /* fits */
+	struct store_settings somewhere = { .dsn = dsn };
+	assert_ok(store_check_schema(&somewhere, &schema, &e), &e);
 }
 
 static int64_t part_of(struct scene *s, uint64_t run_id)

@@ -191,6 +191,16 @@ static void jobs_move_what_they_are_for(void **state)
 		                   .run_state = { run, RUN_INCOMPLETE, STR("2 of 60 missing") } };
 	struct writer_job worker = { .kind = WRITER_WORKER,
 		                     .worker = { .outbox = { "outbox of jobs.." }, .name = STR("w-9"), .slots = 3 } };
+	struct writer_job route = { .kind = WRITER_ROUTE,
+		                    .route = {
+					    .concurrency = 7, .rate = 1.5, .pause_ms = 10, .note = STR("429 at 8") } };
+	struct route_row *routes;
+	assert_ok(models_routes(s->store, &s->arena, &routes, &count, &e), &e);
+	route.route.route_id = routes[0].route_id;
+	scene_job(s, &route);
+	assert_ok(models_routes(s->store, &s->arena, &routes, &count, &e), &e);
+	assert_int_equal(routes[0].concurrency, 7);
+	assert_str_equal_c(routes[0].note, "429 at 8");
 	scene_job(s, &sent);
 	scene_job(s, &back);
 	assert_ok(runs_find(s->store, run, &s->arena, &row, &e), &e);

@@ -139,10 +139,26 @@ class Lab:
         for endpoint in self.endpoints:
             endpoint.close()
         try:
-            clean_up(self.home, self.folder, BUILD / "assay", self.env)
+            subprocess.run([BUILD / "assay", "down"], env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
+                           timeout=200, check=False)
+            broken = self.broken()
         finally:
+            clean_up(self.home, self.folder, BUILD / "assay", self.env)
             self.guard.stdin.close()
             self.guard.wait(240)
+        if broken:
+            raise AssertionError("a part of the installation broke:\n" + broken)
+
+    def broken(self):
+        """What no test may cause: a bug that stopped a program, a sanitizer's report, a crash. SIGKILL is the tests'."""
+        found = []
+        for path in (self.home / "logs").glob("*.log") if (self.home / "logs").exists() else []:
+            text = path.read_text(errors="replace")
+            marks = r"Sanitizer: |runtime error: |^bug: |signal (4|6|7|8|11) \("
+            if re.search(marks, text, re.M) and path.stem != "postgres":
+                at = re.search(marks, text, re.M).start()
+                found.append(f"--- {path.name}\n{text[max(0, at - 1000):at + 6000]}")
+        return "\n".join(found)
 
     def endpoint(self, *flags):
         e = Endpoint(*flags)

@@ -28,8 +28,11 @@ void attempt_new_wave(struct run *r)
 void attempt_not_over(struct run *r, uint64_t sample_no)
 {
 	struct tried *t = attempt_of(r, sample_no);
-	if (t)
-		*t = (struct tried){ .deaths = t->deaths, .near_deaths = t->near_deaths, .last_ask = t->last_ask };
+	if (!t || !t->over)
+		return;
+	t->over = t->lost = false;
+	t->given_class = CLASS_NONE;
+	t->attempts = t->spent_ms = t->alone_halves = 0;
 }
 
 struct tried *attempt_of(const struct run *r, uint64_t sample_no)
@@ -213,6 +216,16 @@ static void note_failure(struct schedule *s, struct tried *t, const struct outbo
 		t->given_class = counts_as_failure(rec->error_class) ? rec->error_class : CLASS_NONE;
 }
 
+/* False: this is a copy, sent again because its Commit was lost. */
+static bool parts_now(struct tried *t, uint64_t ask_id)
+{
+	for (size_t i = 0; i < PARTED_ASKS; i++)
+		if (ask_id && t->parted[i] == ask_id)
+			return false;
+	t->parted[t->parted_next++ % PARTED_ASKS] = ask_id;
+	return true;
+}
+
 void attempt_committed(struct schedule *s, struct run *r, const struct outbox_id *outbox,
                        const struct sched_committed *rec, struct sched_actions *out)
 {
@@ -225,10 +238,8 @@ void attempt_committed(struct schedule *s, struct run *r, const struct outbox_id
 	bool theirs = l && outbox_id_eq(s->workers[l->worker]->outbox, *outbox);
 	struct tried *t = map_put_u64(&r->tried, n, NULL);
 	bool is_last = rec->given_up || rec->error_class == CLASS_DIED;
-	if (is_last && rec->ask_id && rec->ask_id == t->last_ask)
+	if (is_last && !parts_now(t, rec->ask_id))
 		return;
-	if (is_last)
-		t->last_ask = rec->ask_id;
 	if (rec->error_class == CLASS_DIED) {
 		t->given_class = CLASS_NONE;
 		note_died(s, t, outbox, theirs && l->ghost && l->alone);

@@ -21,7 +21,8 @@ enum {
 	DEATHS_SUSPECT = 2,          /* known deaths that make a sample a suspect */
 	NEAR_DEATHS_SUSPECT = 5,     /* deaths that it was near to, where nobody knows */
 	ALONE_HALVES_QUARANTINE = 6, /* three deaths alone; six where nobody can know that they were its */
-	CARE_MS = 250,               /* how often slices and stragglers are looked at while runs go on */
+	PARTED_ASKS = 4,
+	CARE_MS = 250, /* how often slices and stragglers are looked at while runs go on */
 };
 
 /* ---- leases ---- */
@@ -77,7 +78,9 @@ struct tried {                      /* a sample with a history; the many that go
 	bool over;          /* its row is being written */
 	enum error_class last_class;
 	enum error_class given_class; /* of the ask with which it was given up; CLASS_NONE: for no fault of its own */
-	uint64_t last_ask;            /* of the last attempt that gave it up: a copy of that record changes nothing */
+	uint64_t parted[PARTED_ASKS]; /* asks with which holders parted from it: a copy of such a record changes nothing
+	                               */
+	uint8_t parted_next;
 	struct outbox_id lost_by, counted_by;
 };
 

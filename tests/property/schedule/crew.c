@@ -39,14 +39,25 @@ static bool is_done(const struct wrun *r, uint32_t n)
 	return r->rows[n].there && (!outcome_is_missing(r->rows[n].outcome) || r->rows[n].retry_no >= r->wave);
 }
 
-static uint32_t held_count(const struct world *w, const struct wworker *c, bool uncommitted)
+/* least: only those that the coordinator surely counts too. */
+static uint32_t held_count(const struct world *w, const struct wworker *c, bool least)
+{
+	uint32_t count = 0;
+	for (uint32_t run = 0; run < w->run_count; run++)
+		for (uint32_t n = 0; n < WORLD_SAMPLES; n++) {
+			const struct hold *h = &c->hold[run][n];
+			count += h->state != HOLD_NONE && !h->committed &&
+			         (!least || (!h->settled && !is_done(&w->runs[run], n)));
+		}
+	return count;
+}
+
+static uint32_t held_at_all(const struct world *w, const struct wworker *c)
 {
 	uint32_t count = 0;
 	for (uint32_t run = 0; run < w->run_count; run++)
 		for (uint32_t n = 0; n < WORLD_SAMPLES; n++)
-			count += c->hold[run][n].state != HOLD_NONE &&
-			         (!uncommitted || (!c->hold[run][n].committed && !c->hold[run][n].settled &&
-			                           !is_done(&w->runs[run], n)));
+			count += c->hold[run][n].state != HOLD_NONE;
 	return count;
 }
 
@@ -354,7 +365,7 @@ static void send_renew(struct world *w, uint32_t i)
 {
 	struct wworker *c = &w->workers[i];
 	struct frame_in *f = mem_new(1, sizeof(*f));
-	uint32_t held = held_count(w, c, false), room = c->slots + c->ended_of_late;
+	uint32_t held = held_at_all(w, c), room = c->slots + c->ended_of_late;
 	f->kind = MSG_RENEW;
 	f->renew_no = ++c->renew_no;
 	f->frame_seen = c->frame_seen;
@@ -364,7 +375,7 @@ static void send_renew(struct world *w, uint32_t i)
 		f->granted[k] = c->granted[k];
 	}
 	f->lease_count = list_leases(c, f->leases);
-	c->promise[c->renew_no % 64] = f->wanted + held_count(w, c, true);
+	c->promise[c->renew_no % 64] = f->wanted + held_count(w, c, false);
 	c->renew_sent_ms[c->renew_no % 64] = w->now_ms;
 	c->renew_at_ms = w->now_ms + RENEW_MS;
 	world_log(w, "worker %u renews %u: wants %u promise %u", i, (unsigned)c->renew_no, f->wanted,
@@ -449,6 +460,7 @@ static void on_lease(struct world *w, uint32_t i, const struct frame_out *f)
 		*h = (struct hold){
 			.state = HOLD_FRESH, .lease = c->lease_count, .retry_no = f->retry_no, .alone = f->alone
 		};
+		h->stale = h->settled = is_done(&w->runs[f->run], f->samples[q]); /* while it was on its way */
 	}
 	c->lease_count++;
 	uint64_t held = held_count(w, c, true), promise = c->promise[c->renewed_no % 64];

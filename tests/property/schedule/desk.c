@@ -519,9 +519,6 @@ void desk_change(struct world *w)
 		break;
 	default:
 		r->wave++;
-		for (uint32_t i = 0; i < w->worker_count; i++) /* what is missing may be adopted again */
-			for (uint64_t n = 0; n < WORLD_SAMPLES; n++)
-				w->workers[i].hold[r->run_id - 1][n].settled &= is_settled(r, n);
 		r->layers[r->layer_count++] = (struct position_layer){ r->wave, 0, r->epochs * r->suite_items };
 		ev.kind = SCHED_RUN_RETRY;
 		ev.retry.run_id = r->run_id;

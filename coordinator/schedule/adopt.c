@@ -56,7 +56,8 @@ static void note_started(struct schedule *s, struct worker *w, struct lease *l, 
 	l->started_bits[index / 64] |= UINT64_C(1) << (index % 64);
 	if (l->route != NO_SLOT) { /* it may be in flight: counts against the route until a Renew says otherwise */
 		struct slice *sl = slice_of(s, w, l->route);
-		sl->reserve = MAX_OF(sl->reserve, ++sl->in_flight);
+		sl->in_flight++;
+		sl->reserve = MAX_OF(sl->reserve, sl->in_flight);
 	}
 }
 

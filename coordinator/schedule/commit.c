@@ -7,14 +7,13 @@
 #include <string.h>
 
 struct tally { /* samples that came back done, gathered for one slice at a time */
-	struct worker *w;
-	uint32_t route, samples;
+	uint32_t worker, route, samples;
 };
 
 static void tally_flush(struct schedule *s, struct tally *t)
 {
 	if (t->samples && t->route != NO_SLOT)
-		slice_count(s, t->w, t->route, t->samples);
+		slice_count(s, s->workers[t->worker], t->route, t->samples);
 	t->samples = 0;
 }
 
@@ -39,9 +38,9 @@ static void leave_lease(struct schedule *s, struct lease *l, uint32_t index, con
                         struct tally *t, struct sched_actions *out)
 {
 	struct worker *w = s->workers[l->worker];
-	if (t->w != w || t->route != l->route) {
+	if (t->worker != l->worker || t->route != l->route) {
 		tally_flush(s, t);
-		*t = (struct tally){ w, l->route, 0 };
+		*t = (struct tally){ l->worker, l->route, 0 };
 	}
 	if (outbox_id_eq(w->outbox, *outbox))
 		t->samples++;
@@ -138,7 +137,7 @@ static void commit_result(struct schedule *s, struct run *r, const struct outbox
 void commit_records(struct schedule *s, const struct outbox_id *outbox, const struct sched_committed *records,
                     size_t count, struct sched_actions *out)
 {
-	struct tally tally = { 0 };
+	struct tally tally = { NO_SLOT, NO_SLOT, 0 };
 	struct run *r = NULL;
 	for (size_t i = 0; i < count; i++) {
 		const struct sched_committed *rec = &records[i];

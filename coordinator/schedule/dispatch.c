@@ -110,7 +110,8 @@ static uint32_t lease_size(const struct schedule *s, const struct run *r, uint64
 
 static void fill(struct schedule *s, struct run *r, struct lease *l, uint32_t size, struct sched_actions *out)
 {
-	uint64_t bytes = 0;
+	const struct worker *w = s->workers[l->worker];
+	uint64_t bytes = worker_has_context(w, r) ? 0 : r->context_bytes;
 	bool has_died = false;
 	while (l->count < size) {
 		struct pick p = pick_next(s, r);
@@ -121,7 +122,7 @@ static void fill(struct schedule *s, struct run *r, struct lease *l, uint32_t si
 			refuse_large(s, r, &p, out);
 			continue;
 		}
-		if (bytes + p.bytes > s->config.lease_bytes_max)
+		if (l->count > 0 && bytes + p.bytes > s->config.lease_bytes_max)
 			return;
 		if (r->tried.len && attempt_has_died(r, p.sample_no)) {
 			if (has_died)

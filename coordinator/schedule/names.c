@@ -14,8 +14,9 @@ static const char *const wait_names[WAIT_COUNT] = {
 	[WAIT_NO_ROUTE] = "no_route",
 };
 static const char *const state_names[] = {
-	[SCHED_STATE_RUNNING] = "running",     [SCHED_STATE_DONE] = "done",               [SCHED_STATE_INCOMPLETE] = "incomplete",
-	[SCHED_STATE_CANCELLED] = "cancelled", [SCHED_STATE_OVER_BUDGET] = "over_budget",
+	[SCHED_STATE_RUNNING] = "running",         [SCHED_STATE_DONE] = "done",
+	[SCHED_STATE_INCOMPLETE] = "incomplete",   [SCHED_STATE_CANCELLED] = "cancelled",
+	[SCHED_STATE_OVER_BUDGET] = "over_budget",
 };
 static const char *const event_names[SCHED_EVENT_COUNT] = {
 	[SCHED_TICK] = "tick",                     [SCHED_LAST_WORKERS] = "last_workers",

@@ -78,8 +78,7 @@ struct tried {                      /* a sample with a history; the many that go
 	bool over;          /* its row is being written */
 	enum error_class last_class;
 	enum error_class given_class; /* of the ask with which it was given up; CLASS_NONE: for no fault of its own */
-	uint64_t parted[PARTED_ASKS]; /* asks with which holders parted from it: a copy of such a record changes nothing
-	                               */
+	uint64_t parted[PARTED_ASKS]; /* asks with which holders parted from it: a copy of such a record is void */
 	uint8_t parted_next;
 	struct outbox_id lost_by, counted_by;
 };
@@ -96,9 +95,9 @@ struct run {
 	bool ready, touched;
 
 	struct position_map positions;
-	struct bits selected; /* over items; len 0: all */
-	struct bits done, out,
-		missing; /* over samples; unselected ones are done from the start; missing.len 0: none yet */
+	struct bits selected;  /* over items; len 0: all */
+	struct bits done, out; /* over samples; unselected ones are done from the start */
+	struct bits missing;   /* of `done`: without a score; len 0: there was none yet */
 	uint64_t unselected, total, leased, missing_counts[OUTCOME_COUNT];
 	struct span gap, main; /* gap: what a coordinator before us had sent */
 	bool gap_closed;

@@ -388,6 +388,11 @@ void worker_ask_back(struct schedule *s, struct lease *l, const uint32_t *indexe
 	l->asked_back = true;
 }
 
+bool worker_has_context(const struct worker *w, const struct run *r)
+{
+	return r->slot < w->contexts.len && bits_get(&w->contexts, r->slot);
+}
+
 bool worker_take_context(struct worker *w, const struct run *r)
 {
 	if (r->slot >= w->contexts.len)

@@ -22,6 +22,7 @@ uint64_t worker_next_ms(const struct schedule *s);
 void worker_revoke(struct schedule *s, struct lease *l, struct sched_actions *out); /* says it, ends nothing */
 void worker_ask_back(struct schedule *s, struct lease *l, const uint32_t *indexes, size_t count,
                      struct sched_actions *out);
+bool worker_has_context(const struct worker *w, const struct run *r); /* this session had it with a lease */
 bool worker_take_context(struct worker *w, const struct run *r); /* true: it is the session's first lease of the run */
 void worker_forget_context(struct schedule *s, uint32_t run);
 void worker_free_alone(struct schedule *s, const struct run *r); /* nobody is kept free for its suspects any more */

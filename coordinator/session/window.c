@@ -87,7 +87,7 @@ static void batch_commit(struct session *s, struct session_batch *b, struct reco
 {
 	uint32_t from = place_of(b, range.first);
 	uint32_t to = range.last == UINT64_MAX ? b->count : place_of(b, range.last + 1);
-	if (from >= to)
+	if (from >= to || b->count == 0)
 		return;
 	uint32_t bytes = (uint32_t)((uint64_t)b->bytes * (to - from) / b->count);
 	memmove(&b->record_nos[from], &b->record_nos[to], (b->count - to) * sizeof(*b->record_nos));

@@ -4,7 +4,8 @@
 #include "tests/property/schedule/world.h"
 #include <string.h>
 
-enum { RENEW_MS = 1000, RENEW_EARLY_MS = 20, ADOPTED = UINT32_MAX };
+enum { RENEW_MS = 1000, RENEW_EARLY_MS = 20 };
+#define ADOPTED UINT32_MAX
 
 struct ask_end {
 	uint32_t run, n, place, life;

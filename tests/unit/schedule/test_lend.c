@@ -300,6 +300,11 @@ static void a_lease_stays_below_the_frame_and_a_larger_item_is_a_harness_error(v
 	                "0 renewed w1 n1\n"
 	                "0 lease w1 f2 1/1 r1 0-1 context\n"
 	                "0 lease w1 f3 1/2 r1 2-3\n");
+	struct sched_run wordy = plain_run(3, 3);
+	wordy.context_bytes = 200 << 10; /* travels with the first lease */
+	admit(t, wordy);
+	assert_trace(t, "0 lease w1 f4 1/3 r3 0 context\n"
+	                "0 lease w1 f5 1/4 r3 1-2\n");
 	t->item_bytes = 901 << 10;
 	admit(t, plain_run(2, 1));
 	assert_trace(t,

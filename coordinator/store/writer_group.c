@@ -271,6 +271,7 @@ static enum err_code ask_resolve(struct writer *w, struct error *reterr)
 		" CROSS JOIN LATERAL (SELECT * FROM assay.fingerprint f WHERE f.key = u.key LIMIT 1) f"
 	};
 	enum err_code err = writer_ask_lead(w, reterr);
+	w->asked_count = window_end(w) - w->waiting.at;
 	pg_params_clear(&w->params);
 	put_run_ids(w, &w->params);
 	if (!err)
@@ -303,9 +304,10 @@ static void on_resolved(struct writer *w)
 		*(int32_t *)map_put(&w->workers, pg_bytes(w->pg, 2, i, 0), NULL) = (int32_t)pg_i64(w->pg, 2, i, 1);
 	for (size_t i = 0; i < pg_rows(w->pg, 4); i++)
 		*(int32_t *)map_put(&w->fingerprints, pg_bytes(w->pg, 4, i, 0), NULL) = (int32_t)pg_i64(w->pg, 4, i, 1);
-	/* What is not known now does not exist: a row without a run is refused, one without the rest goes without. */
-	for (size_t i = w->waiting.at; i < window_end(w); i++) {
-		struct group_row *row = &w->waiting.items[i];
+	/* What is not known now does not exist: a row without a run is refused, one without the rest goes without. Rows
+	 * that came since were not asked for: they are next. */
+	for (size_t i = 0; i < w->asked_count; i++) {
+		struct group_row *row = &w->waiting.items[w->waiting.at + i];
 		if (row->resolved || row->spoil == GROUP_REFUSED || resolve(w, row))
 			continue;
 		row->resolved = true;

@@ -68,6 +68,7 @@ struct writer {
 	size_t text_count;
 	size_t rows_per_group; /* less than the usual where the server is too slow for it */
 	bool group_is_stuck;   /* the group is a row that had been set aside */
+	size_t asked_count;    /* of the waiting rows from the first on: those that the resolving at hand asks for */
 	bool resolve_bare;     /* workers and fingerprints could not be had: go without */
 
 	struct writer_job *jobs, *last_job, *done_jobs, *last_done_job;

@@ -247,12 +247,47 @@ static void jobs_move_what_they_are_for(void **state)
 	writer_free(w);
 }
 
+/* A run is looked up while rows of the next one come in: nobody has asked for that one yet, so it is not unknown. */
+static void rows_that_come_while_another_run_is_looked_up_are_stored(void **state)
+{
+	enum { RUNS = 60 };
+	struct scene *s = *state;
+	struct msg_record r[RUNS];
+	struct writer_done done[RUNS];
+	struct writer_batch batches[RUNS];
+	size_t back = 0;
+	struct writer *w = scene_writer(s, s->term);
+	for (size_t i = 0; i < RUNS; i++) {
+		uint64_t run = scene_run(s, 1);
+		r[i] = scene_result(s, run, 0, run << 24 | 1, 1);
+		batches[i] = scene_batch(s, &r[i], 1, &done[i]);
+	}
+	writer_add_batch(w, &batches[0], clock_now_ms()); /* so that the connection stands */
+	back = scene_drive(w);
+	assert_int_equal(back, 1);
+	for (size_t added = 1; back < RUNS;) {
+		uint64_t now_ms = clock_now_ms();
+		(void)writer_step(w, now_ms);
+		back += writer_take_batch(w) != NULL;
+		if (added < RUNS) {
+			writer_add_batch(w, &batches[added], now_ms - WRITER_GROUP_MS); /* due at once */
+			added++;
+		} else {
+			(void)poll(NULL, 0, 1);
+		}
+	}
+	for (size_t i = 0; i < RUNS; i++)
+		assert_int_equal(done[i].fate, WRITER_STORED);
+	writer_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(two_writers_with_the_same_records_count_them_once, scene_test),
 		cmocka_unit_test_setup(two_writers_with_different_answers_of_the_same_samples_pay_for_one_each,
 		                       scene_test),
+		cmocka_unit_test_setup(rows_that_come_while_another_run_is_looked_up_are_stored, scene_test),
 		cmocka_unit_test_setup(jobs_move_what_they_are_for, scene_test),
 		cmocka_unit_test_setup(a_database_killed_in_the_middle_loses_and_doubles_nothing, scene_test),
 		cmocka_unit_test_setup(a_database_that_stops_answering_is_waited_for, scene_test),

@@ -1,0 +1,225 @@
+"""The commands of every day beside a plain run: cancel, retry, slices, gates, probes, a terminal, an interrupt."""
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import BUILD, Endpoint, LabCase, SHARED, wait_until  # noqa: E402
+
+
+class Commands(LabCase):
+    endpoint_flags = ("--latency-ms", 20)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.lab.add_model("m", cls.endpoint.url + "/v1", concurrency=8)
+
+    def check_recount(self, run):
+        columns, summary, rows = self.lab.recount(run)
+        self.assertEqual(summary, rows, columns)
+
+    def test_a_cancelled_run_ends_keeps_what_was_asked_and_goes_on_by_retry(self):
+        lab, n = self.lab, 1000
+        lab.assay("suite", "push", lab.write_suite(n, name="cancel"))
+        run = lab.start("cancel", "m")
+        lab.wait_done(run, 50)
+        lab.assay("runs", "cancel", run)
+        lab.assay("runs", "watch", run, ok=12)
+        shown = lab.run_json(run)
+        self.assertEqual(shown["state"], "cancelled")
+        self.assertLess(shown["progress"]["done"], n)
+        self.assertIn("cancelled", lab.assay("runs", "show", run).out)
+        self.assertIn("ended already", lab.assay("runs", "cancel", run, ok=1).err)
+        # What was under way is stored, and everything that was paid for has a row.
+        wait_until(lambda: int(lab.value(f"SELECT count(*) FROM assay.result WHERE run_id = {run}")) >=
+                   self.paid_of("cancel"), 20, "every answer that was paid for is stored")
+        self.check_recount(run)
+        lab.assay("runs", "retry", run)
+        lab.assay("runs", "watch", run)
+        self.assertEqual(lab.run_json(run)["progress"]["missing"], 0)
+        self.assertEqual(lab.value(f"SELECT count(DISTINCT item_no) FROM assay.result WHERE run_id = {run}"), str(n))
+        self.check_recount(run)
+
+    def paid_of(self, name):
+        """How many prompts of this suite the endpoint was paid for: the difference to those of other tests."""
+        return self.endpoint.stats()["paid"] - getattr(self, "paid_before", 0)
+
+    def setUp(self):
+        self.paid_before = self.endpoint.stats()["paid"]
+
+    def test_missing_samples_are_asked_again_by_retry(self):
+        lab, n = self.lab, 60
+        first = Endpoint()
+        port = first.port
+        lab.add_model("flaky", first.url + "/v1")
+        first.close()
+        lab.assay("suite", "push", lab.write_suite(n, name="retry"))
+        result, run = lab.run("retry", "flaky", ok=12)
+        self.assertRegex(result.out, r"missing: 60 provider error")
+        self.assertEqual(lab.run_json(run)["state"], "incomplete")
+        second = lab.endpoint("--port", port)
+        lab.assay("runs", "retry", run)
+        report = lab.assay("runs", "watch", run).out
+        self.assertIn("42/60", report)
+        self.assertIn("missing: none", report)
+        self.assertEqual(second.stats()["twice"], 0)
+        self.assertEqual(lab.sql(f"SELECT retry_no, count(*) FROM assay.result WHERE run_id = {run} GROUP BY 1 ORDER BY 1"),
+                         [["0", str(n)], ["1", str(n)]])
+        self.check_recount(run)
+        self.assertIn("nothing to retry", lab.assay("runs", "retry", run, ok=1).err)
+
+    def test_many_runs_at_once_do_not_disturb_each_other(self):
+        lab, n, count = self.lab, 100, 25
+        lab.assay("suite", "push", lab.write_suite(n, name="many"))
+        runs = [lab.start("many", "m", "--again") for _ in range(count)]
+        for run in runs:
+            self.assertIn("70/100", lab.assay("runs", "watch", run).out)
+        self.assertEqual(lab.value("SELECT count(*) FROM assay.refused_result"), "0")
+        self.assertEqual(self.endpoint.stats()["paid"] - self.paid_before, n * count)
+        for run in runs[::5]:
+            self.check_recount(run)
+
+    def test_a_limit_draws_by_the_seed_and_a_slice_by_its_label(self):
+        lab = self.lab
+        lab.assay("suite", "push", lab.write_suite(100, name="parts"))
+
+        def items(run):
+            return [json.loads(line)["item"] for line in lab.assay("runs", "export", run).out.splitlines()]
+
+        _, first = lab.run("parts", "m", "--limit", 20, "--seed", 3)
+        _, same = lab.run("parts", "m", "--limit", "0.2", "--seed", 3)
+        _, other = lab.run("parts", "m", "--limit", 20, "--seed", 4)
+        self.assertEqual(len(items(first)), 20)
+        self.assertEqual(items(first), items(same))
+        self.assertNotEqual(items(first), items(other))
+        self.assertEqual(lab.run("parts", "m", "--limit", "020", "--seed", 3)[1], first)
+        _, slice_run = lab.run("parts", "m", "--slice", "stratum=s1")
+        self.assertEqual(items(slice_run), [f"q-{i:05}" for i in range(1, 100, 4)])
+        self.assertIn("stratum=s1", lab.assay("runs", "show", slice_run).out)
+        lab.assay("run", "parts", "--model", "m", "--slice", "stratum=nothing", ok=4)
+        lab.assay("run", "parts", "--model", "m", "--slice", "colour=red", ok=2)
+        self.assertIn("paired on 20 of 20", lab.assay("compare", first, same).out)
+
+    def test_a_gate_is_asked_with_a_baseline(self):
+        lab = self.lab
+        path = lab.write_suite(200, name="gated")
+        with open(path, "a") as f:
+            f.write("gates:\n  - {name: release, metric: correct, rule: not_worse, margin: 0.03, alpha: 0.05}\n")
+        result, base = lab.run(path, "m")
+        self.assertNotIn("gate release", result.out)
+        result, _ = lab.run(path, "m", "--again", "--baseline", base)
+        self.assertRegex(result.out, r"gate release: pass")
+        with open(path, "a") as f:
+            f.write("  - {name: hopeless, metric: correct, rule: not_worse, margin: 0.0001, alpha: 0.05}\n")
+        result, _ = lab.run(path, "m", "--baseline", base, ok=None)
+        self.assertEqual(result.code, 11, result.out + result.err)
+        self.assertIn("gate hopeless: inconclusive", result.out)
+
+    def test_a_probe_says_who_answers(self):
+        lab = self.lab
+        self.assertRegex(lab.assay("models", "probe", "m").out, r"(?s)answers.*returned model\s+m\b")
+        lab.add_model("bad-401", self.endpoint.url + "/v1")
+        refused = lab.assay("models", "probe", "bad-401", ok=1)
+        self.assertIn("Incorrect API key", refused.out + refused.err)
+
+    def test_text_of_a_model_is_data_on_the_terminal(self):
+        lab = self.lab
+        item = {"id": "esc", "input": "say [[\u001b[31mRED\u0007]]", "target": "x"}
+        path = lab.write_suite(1, name="escape")
+        lab.write("escape/items.jsonl", json.dumps(item) + "\n")
+        _, run = lab.run(path, "m")
+        shown = lab.assay("item", "show", run, "esc", "--color", "always").out
+        self.assertIn("RED", shown)
+        self.assertNotIn("\x1b[31m", shown)
+        self.assertNotIn("\x07", shown)
+
+    def test_an_interrupt_leaves_the_run_alone(self):
+        lab = self.lab
+        lab.assay("suite", "push", lab.write_suite(600, name="interrupt"))
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            p = subprocess.Popen([BUILD / "assay", "run", "interrupt", "--model", "m", "--again"], env=lab.env, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+            line = p.stderr.readline()
+            run = int(re.search(r"run (\d+)", line)[1])
+            lab.wait_done(run, 20)
+            p.send_signal(number)
+            out, err = p.communicate(timeout=20)
+            self.assertEqual(p.returncode, status, err)
+            self.assertIn("goes on", err)
+            self.assertEqual(out, "")
+            lab.assay("runs", "watch", run)
+
+    def test_a_terminal_has_one_line_that_is_redrawn(self):
+        lab = self.lab
+        lab.assay("suite", "push", lab.write_suite(400, name="terminal"))
+        master, slave = pty.openpty()
+        p = subprocess.Popen([BUILD / "assay", "run", "terminal", "--model", "m"], env={**lab.env, "TERM": "xterm"},
+                             stdout=subprocess.PIPE, stderr=slave, stdin=subprocess.DEVNULL)
+        os.close(slave)
+        seen = b""
+        while p.poll() is None or select.select([master], [], [], 0)[0]:
+            if select.select([master], [], [], 0.1)[0]:
+                try:
+                    seen += os.read(master, 65536)
+                except OSError:
+                    break
+        os.close(master)
+        report = p.stdout.read().decode()
+        p.stdout.close()
+        p.wait(20)
+        self.assertIn("280/400", report)
+        frames = re.findall(rb"\r\[[#-]{20}\] \d+/400  \d+%", seen)
+        self.assertGreater(len(frames), 2, seen)
+        self.assertRegex(seen.decode(), r"400/400  100%")
+
+    def test_what_needs_no_server_works_without_one(self):
+        lab = self.lab
+        nowhere = {"ASSAY_HOME": lab.folder / "nowhere"}
+        folder = lab.folder / "init"
+        folder.mkdir()
+        lab.assay("init", cwd=folder, env=nowhere)
+        self.assertIn("already", lab.assay("init", cwd=folder, env=nowhere, ok=2).err)
+        self.assertIn("3 items", lab.assay("suite", "check", "suite.yaml", cwd=folder, env=nowhere).out)
+        self.assertRegex(lab.assay("version", env=nowhere).out, r"^assay \d+\.\d+\.\d+")
+        completion = lab.assay("completion", "bash", env=nowhere).out
+        subprocess.run(["bash", "-n"], input=completion, text=True, check=True)
+        self.assertIn("examples", lab.assay("run", "--help", env=nowhere).out.lower())
+        started = time.monotonic()
+        lab.assay("--help", env=nowhere)
+        self.assertLess(time.monotonic() - started, 1)
+
+    @unittest.skipUnless((SHARED / "vectors").exists(), "ASSAY_SHARED is absent")
+    def test_the_shipped_statistics_agree_with_the_reference(self):
+        names = ("clt_mean", "clustered_mean", "proportion_ci", "wilson_clustered", "paired_diff", "mcnemar",
+                 "multiple_testing")
+        vectors = [SHARED / "vectors" / "stats" / f"{name}.json" for name in names]
+        out = self.lab.assay("stats", "check", *vectors).out
+        self.assertRegex(out.splitlines()[-1], r"^(\d{2,}) cases, \1 passed, 0 failed$")
+        broken = self.lab.write("unknown.json", vectors[0].read_text().replace("clt_mean", "no_such_method"))
+        self.assertIn("not known", self.lab.assay("stats", "check", broken, ok=1).out)
+
+    def test_doctor_workers_and_logs_say_that_all_is_well(self):
+        lab = self.lab
+        doctor = lab.assay("doctor").out
+        self.assertRegex(doctor, r"(?m)^\d+ good, \d+ warnings?, 0 bad")
+        self.assertEqual(lab.json("doctor")["schema"], "assay.doctor.v1")
+        workers = lab.json("workers", "list")["items"]
+        self.assertEqual([w["state"] for w in workers], ["connected", "connected"])
+        self.assertIn("leading", lab.assay("logs", "coordinator").out)
+        lab.assay("logs", "nobody", ok=4)
+        metrics = lab.get("/metrics", token=False)
+        for name in ("assay_samples_leased_total", "assay_workers_connected", "assay_results_inserted_total"):
+            self.assertIn(name, metrics)
+        self.assertEqual(json.loads(lab.get("/readyz", token=False))["ready"], True)
+
+
+if __name__ == "__main__":
+    unittest.main()

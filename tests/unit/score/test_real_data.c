@@ -86,11 +86,11 @@ static void numeric_agrees_with_the_published_verdicts_on_gsm8k(void **state)
 	struct table items, results;
 	struct arena arena;
 	struct tally t = { .show = verbose() };
-	struct score_set *set = compile("[{\"type\":\"numeric\"}]");
 	char *targets[1319];
 	size_t count = 0;
-	arena_init(&arena, 1 << 20);
 	table_open(&items, "gsm8k/test.jsonl");
+	struct score_set *set = compile("[{\"type\":\"numeric\"}]");
+	arena_init(&arena, 1 << 20);
 	for (const struct json *row; (row = table_next(&items));) {
 		struct str text = json_str_or(json_get(row, "target"), STR(""));
 		targets[count] = strndup(text.data, text.len);
@@ -152,10 +152,10 @@ static void choice_agrees_with_the_published_options_on_opinionqa(void **state)
 	struct arena arena;
 	struct buf choices;
 	size_t n = 0, read = 0, published = 0, differ = 0, unread = 0, extra = 0;
+	table_open(&rows, "llmdrift/opinionqa.jsonl");
 	struct score_set *set = compile("[{\"type\":\"choice\"}]");
 	arena_init(&arena, 1 << 20);
 	buf_init(&choices, 1 << 16);
-	table_open(&rows, "llmdrift/opinionqa.jsonl");
 	for (const struct json *row; (row = table_next(&rows));) {
 		struct str output = json_str_or(json_get(row, "output"), STR("")), option = STR("");
 		bool has_option = json_str(json_pointer(row, STR("/scores/option")), &option);
@@ -247,13 +247,13 @@ static void scorers_agree_with_the_published_verdicts_on_bbh(void **state)
 	struct arena arena;
 	struct buf choices;
 	struct tally tallies[3] = { { .show = verbose() }, { .show = verbose() }, { .show = verbose() } };
+	table_open(&items, "bbh/items.jsonl");
 	struct score_set *set = compile("[{\"name\":\"c\",\"type\":\"choice\"},{\"name\":\"n\",\"type\":\"numeric\"},"
 	                                "{\"name\":\"e\",\"type\":\"exact\",\"extract\":[{\"regex\":{\"pattern\":"
 	                                "\"answer is (.*?)\\\\.?$\",\"match\":\"last\"}}]}]");
 	size_t count = 0, at = 0;
 	arena_init(&arena, 1 << 20);
 	buf_init(&choices, 1 << 16);
-	table_open(&items, "bbh/items.jsonl");
 	while (table_next(&items)) {
 		assert_in_range(count, 0, ARRAY_LEN(kept) - 1);
 		kept[count] = (struct bbh_item){ strdup(items.line), strlen(items.line) };

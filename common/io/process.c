@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,11 +23,10 @@ struct process {
 	struct process_status status;
 };
 
-enum step { STEP_SESSION, STEP_OUTPUT, STEP_CWD, STEP_USER, STEP_FDS, STEP_PARENT, STEP_EXEC };
-static const char *const step_names[] = {
-	"make its session",      "set its outputs", "enter its folder", "change the user", "close files",
-	"bind it to its parent", "run it"
-};
+enum step { STEP_SESSION, STEP_OUTPUT, STEP_CWD, STEP_USER, STEP_FDS, STEP_PARENT, STEP_MEMORY, STEP_EXEC };
+static const char *const step_names[] = { "make its session", "set its outputs", "enter its folder",
+	                                  "change the user",  "close files",     "bind it to its parent",
+	                                  "limit its memory", "run it" };
 
 struct failure { /* what the child says through the pipe when it does not come to exec */
 	enum step step;
@@ -39,6 +39,7 @@ struct launch { /* all that the child needs, made before the fork: it may only m
 	char **env;
 	int in_fd, out_fd, err_fd, report_fd;
 	pid_t parent;
+	char oom_text[12]; /* empty: no wish */
 };
 
 static void close_if_open(int *fd)
@@ -81,6 +82,19 @@ static void child_set_files(struct launch *l)
 			child_fail(l, STEP_FDS);
 }
 
+static void child_limit_memory(const struct launch *l)
+{
+	struct rlimit most = { l->spec->data_bytes_max, l->spec->data_bytes_max };
+	if (l->spec->data_bytes_max > 0 && setrlimit(RLIMIT_DATA, &most) != 0)
+		child_fail(l, STEP_MEMORY);
+	int fd = l->oom_text[0] ? open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return;
+	ssize_t n = write(fd, l->oom_text, strlen(l->oom_text));
+	(void)n;         /* a wish: a machine that does not grant it is no reason not to start */
+	(void)close(fd); /* nothing is cached */
+}
+
 _Noreturn static void child_main(struct launch *l)
 {
 	const struct process_spec *s = l->spec;
@@ -101,6 +115,7 @@ _Noreturn static void child_main(struct launch *l)
 		if (getppid() != l->parent)
 			_exit(127);
 	}
+	child_limit_memory(l);
 	sigset_t none;
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail with these arguments */
@@ -247,6 +262,9 @@ enum err_code process_start_with_input(const struct process_spec *spec, int in_f
 	if (err == ERR_OK)
 		err = make_pipe(&report_ours, &l.report_fd, reterr);
 	if (err == ERR_OK) {
+		if (spec->oom_score > 0)
+			(void)snprintf(l.oom_text, sizeof(l.oom_text), "%u",
+			               MIN_OF(spec->oom_score, 1000U)); /* short */
 		l.program = program.text;
 		l.env = make_env(spec);
 		err = fork_child(&l, report_ours, p, reterr);

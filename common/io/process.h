@@ -32,8 +32,11 @@ struct process_spec {                /* all borrowed until process_start() retur
 	bool drop_user; /* setgroups, setgid, setuid to the next two; needs root */
 	uid_t uid;
 	gid_t gid;
-	bool new_session;     /* setsid: lives on without our terminal */
-	bool die_with_parent; /* SIGKILL when the *thread* that started it ends */
+	bool new_session;        /* setsid: lives on without our terminal */
+	bool die_with_parent;    /* SIGKILL when the *thread* that started it ends */
+	uint64_t data_bytes_max; /* of writable private memory, for each process of it (RLIMIT_DATA); 0: as ours */
+	uint32_t
+		oom_score; /* up to 1000: when the machine is out of memory, taken before those with less; 0: as ours */
 };
 
 struct process_status {

@@ -1,12 +1,13 @@
 /* tests/endpoint - an OpenAI-compatible endpoint for the tests: answers by script.h and counts every prompt.
  *
  *   endpoint [--port N] [--latency-ms M] [--sigma S] [--error-share P] [--rate-limit-share P] [--retry-after-ms N]
- *            [--seed N] [--want-key K]
+ *            [--seed N] [--want-key K] [--die-on TEXT]
  *
  * Prints "listening PORT" and serves until SIGTERM. GET /stats counts: asked (requests), paid (answers that a provider
  * charges for, counted when the request has arrived), prompts (distinct bodies paid for), twice (paid beyond the first
  * of each body), failed, rate_limited, unheard (failures whose asker was gone before it was told), denied (without
- * `Bearer K`), in_flight (answers that wait for their time now). GET /health answers ok; POST /reset forgets. One
+ * `Bearer K`), in_flight (answers that wait for their time now). A request with TEXT in its body kills the process, as
+ * one that a model server cannot bear. GET /health answers ok; POST /reset forgets. One
  * thread, epoll, keep-alive.
  */
 #include "common/base/check.h"
@@ -45,6 +46,7 @@ struct counts {
 struct endpoint {
 	struct script script;
 	const char *want_key; /* NULL: no key is asked for */
+	const char *die_on;   /* NULL: no request kills */
 	int epoll_fd, listen_fd;
 	struct map connections; /* id -> struct connection * */
 	struct heap due;        /* id by us */
@@ -171,6 +173,8 @@ static uint64_t hash_body(struct str body)
 static bool answer_model(struct endpoint *e, struct connection *c, struct str path, struct str body)
 {
 	uint64_t hash = hash_body(body);
+	if (e->die_on && str_find(body, str_from(e->die_on)) >= 0)
+		(void)raise(SIGKILL); /* does not return */
 	struct seen *seen = map_put_u64(&e->bodies, hash, NULL);
 	struct script_answer a = script_answer(&e->script, path, body, hash, seen->asked, &c->out);
 	e->counts.asked++;
@@ -418,6 +422,10 @@ static bool read_flags(struct endpoint *e, int argc, char **argv, uint16_t *ret_
 		bool found = false;
 		if (i + 1 < argc && strcmp(argv[i], "--want-key") == 0) {
 			e->want_key = argv[i + 1];
+			continue;
+		}
+		if (i + 1 < argc && strcmp(argv[i], "--die-on") == 0) {
+			e->die_on = argv[i + 1];
 			continue;
 		}
 		if (i + 1 >= argc || !str_to_double(str_from(argv[i + 1]), &real))

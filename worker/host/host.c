@@ -24,6 +24,7 @@ enum {
 	BODY_BYTES_MAX = 4 << 20,
 	MAILS_A_TURN = 64,
 	IDLE_MS = 10 * 1000,
+	OOM_SCORE = 600, /* well before the worker, its coordinator and their database */
 	ARGS_MAX = 64,
 };
 
@@ -136,6 +137,8 @@ static enum err_code spawn(struct host *h, struct server *s, struct error *reter
 		.stdout_path = log_path.text,
 		.stderr_to = PROCESS_OUTPUT_STDOUT,
 		.die_with_parent = true,
+		.data_bytes_max = s->command->memory_bytes_max,
+		.oom_score = OOM_SCORE,
 	};
 	enum err_code err = text.failed ? error_set(reterr, ERR_LIMIT, "arguments are too long")
 	                                : process_start(&spec, &s->process, reterr);
@@ -204,11 +207,14 @@ static bool has_ended(struct host *h, struct server *s)
 {
 	struct process_status status;
 	struct error error;
-	char text[48], why[80];
+	char text[48], why[120];
 	if (!s->process || process_wait(s->process, 0, &status, &error) == ERR_TIMEOUT)
 		return false;
 	process_status_text(status, text);
 	(void)snprintf(why, sizeof(why), "ended: %s", text);
+	if (s->command->memory_bytes_max > 0) /* whether that was it stands in its own log, if anywhere */
+		(void)snprintf(why, sizeof(why), "ended: %s, its memory limit being %llu MiB", text,
+		               (unsigned long long)(s->command->memory_bytes_max >> 20));
 	fail(h, s, why);
 	return true;
 }

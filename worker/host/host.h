@@ -6,7 +6,8 @@
  * One thread owns all children. A server gets a free port of 127.0.0.1; {port} and {slots} in its arguments become that
  * port and the slots that the model file asks for. Each net thread hears HOST whenever one is up, with its address and
  * identity (a hash of what the server says that it serves), and when it has failed. Children are process groups, write
- * to <state>/host-NAME.log, and die with the worker, however it dies. Backoff doubles from 1 s to 60 s and is forgotten
+ * to <state>/host-NAME.log, and die with the worker, however it dies. Of a machine that is out of memory they are taken
+ * first; memory_bytes_max makes a server alone fail before that. Backoff doubles from 1 s to 60 s and is forgotten
  * after a minute in good health. */
 #ifndef ASSAY_HOST_HOST_H
 #define ASSAY_HOST_HOST_H
@@ -20,8 +21,9 @@ struct host;
 struct host_command { /* borrowed for the thread's life */
 	struct str name;
 	const char *path;
-	const char *const *args; /* NULL-terminated, without the program */
-	const char *const *env;  /* "NAME=value", NULL-terminated; may be NULL */
+	const char *const *args;   /* NULL-terminated, without the program */
+	const char *const *env;    /* "NAME=value", NULL-terminated; may be NULL */
+	uint64_t memory_bytes_max; /* writable private memory of each of its processes; 0: no limit */
 };
 
 struct host_mail { /* what a HOST_WANTED says, and what is told back; main turns them from and to mails */

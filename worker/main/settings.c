@@ -4,12 +4,12 @@
 #include "common/io/secrets.h"
 #include <string.h>
 
-enum { ARENA_BYTES = 16 << 20, KEY_BYTES_MAX = 16 << 10 };
+enum { ARENA_BYTES = 16 << 20, KEY_BYTES_MAX = 16 << 10, MEMORY_MIB_MAX = 1 << 30 };
 
 static const char *const top_keys[] = { "schema",        "name",  "slots",    "keys",  "allowed_hosts",
 	                                "allow_private", "teams", "commands", "hosts", NULL };
 static const char *const key_keys[] = { "env", "file", NULL };
-static const char *const command_keys[] = { "path", "args", "env", NULL };
+static const char *const command_keys[] = { "path", "args", "env", "memory_mib", NULL };
 
 struct reader {
 	struct settings *s;
@@ -166,6 +166,13 @@ static enum err_code read_command(struct reader *r, const struct yaml *v, struct
 	if (err)
 		return err;
 	c->path = arena_c_str(&r->s->arena, path);
+	int64_t memory_mib = 0;
+	if (yaml_get(v, "memory_mib"))
+		err = yaml_want_i64(r->doc, yaml_get(v, "memory_mib"), "memory_mib", 16, MEMORY_MIB_MAX, &memory_mib,
+		                    r->reterr);
+	if (err)
+		return err;
+	c->memory_bytes_max = (uint64_t)memory_mib << 20;
 	err = read_args(r, yaml_get(v, "args"), field, &c->args);
 	return err ? err : read_env(r, yaml_get(v, "env"), field, &c->env);
 }
@@ -228,6 +235,20 @@ static enum err_code read_private(struct reader *r, const struct yaml *v)
 	return v ? yaml_want_bool(r->doc, v, "allow_private", &r->s->rules.allow_private, r->reterr) : ERR_OK;
 }
 
+/* No lease names its team yet, so a worker cannot tell whose sample it runs: a list that would keep teams out is
+ * refused instead of being passed over. */
+static enum err_code read_teams(struct reader *r, const struct yaml *v)
+{
+	const struct str *teams = NULL;
+	size_t count = 0;
+	enum err_code err = read_list(r, v, "teams", &teams, &count);
+	if (!err && v && (count != 1 || !str_eq_c(teams[0], "default")))
+		err = yaml_fail(r->doc, v, r->reterr,
+		                "teams must be [default] or left out: this version lends the samples of any team to "
+		                "any worker");
+	return err;
+}
+
 static enum err_code read_head(struct reader *r, const struct yaml *root)
 {
 	struct str schema;
@@ -262,7 +283,7 @@ static enum err_code read_all(struct reader *r, const struct yaml *root)
 	if (!err)
 		err = read_private(r, yaml_get(root, "allow_private"));
 	if (!err)
-		err = read_list(r, yaml_get(root, "teams"), "teams", &r->s->teams, &r->s->team_count);
+		err = read_teams(r, yaml_get(root, "teams"));
 	if (!err)
 		err = read_commands(r, yaml_get(root, "commands"));
 	return err ? err : read_hosts(r, yaml_get(root, "hosts"));

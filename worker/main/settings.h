@@ -7,9 +7,10 @@
  *     m: {env: M_API_KEY}         # or {file: /etc/assay/m.key}, 0600
  *   allowed_hosts: ["api.example.com", "*.example.org"]     # nothing when left out; "*" is any
  *   allow_private: [vllm.internal]                          # or true: any private address (never link-local)
- *   teams: [default]
+ *   teams: [default]              # or left out; nothing else is accepted yet
  *   commands:
- *     smollm2: {path: /opt/assay/serve, args: [smollm2, --port, "{port}"], env: {OMP_NUM_THREADS: "2"}}
+ *     smollm2: {path: /opt/assay/serve, args: [smollm2, --port, "{port}"], env: {OMP_NUM_THREADS: "2"},
+ *               memory_mib: 4096}   # of each of its processes (RLIMIT_DATA); no limit when left out
  *   hosts: [smollm2]              # commands that this worker runs as model servers
  *
  * Unknown keys, wrong types and doubles are errors with file, line and column. Keys are read once, at start, and
@@ -30,8 +31,6 @@ struct settings {
 	struct str name; /* empty: not said */
 	uint32_t slots;  /* 0: not said */
 	struct rules rules;
-	const struct str *teams;
-	size_t team_count;
 	const char *const *key_variables; /* names of the variables that hold keys; NULL-terminated */
 	size_t short_key_count;           /* keys too short to be hidden wherever they appear */
 };

@@ -222,7 +222,8 @@ static enum err_code start_host(struct worker *w, struct error *reterr)
 		if (rules->commands[i].hosted)
 			commands[options.command_count++] =
 				(struct host_command){ rules->commands[i].name, rules->commands[i].path,
-				                       rules->commands[i].args, rules->commands[i].env };
+				                       rules->commands[i].args, rules->commands[i].env,
+				                       rules->commands[i].memory_bytes_max };
 	return host_start(&options, &w->host, reterr);
 }
 

@@ -16,9 +16,10 @@ struct rules_alias {
 struct rules_command { /* a model server that may be started */
 	struct str name;
 	const char *path;
-	const char *const *args; /* NULL-terminated; {port} and {slots} are put in */
-	const char *const *env;  /* "NAME=value", NULL-terminated */
-	bool hosted;             /* listed under `hosts`: this worker runs it */
+	const char *const *args;   /* NULL-terminated; {port} and {slots} are put in */
+	const char *const *env;    /* "NAME=value", NULL-terminated */
+	uint64_t memory_bytes_max; /* of each process of the server; 0: no limit */
+	bool hosted;               /* listed under `hosts`: this worker runs it */
 };
 
 struct rules { /* all borrowed from whoever read the settings */

@@ -23,7 +23,7 @@ struct fixture {
 	struct fs_path dir;
 	struct ring *inbox, *told;
 	struct host *host;
-	struct host_command commands[3];
+	struct host_command commands[4];
 	struct host_options options;
 };
 
@@ -63,6 +63,7 @@ static int setup(void **state)
 {
 	static const char *const endpoint_args[] = { "--port", "{port}", "--seed", "{slots}", NULL };
 	static const char *const sleep_args[] = { "600", NULL };
+	static const char *const hungry_args[] = { "-c", "x = b'x' * (300 << 20); import time; time.sleep(600)", NULL };
 	struct fixture *f = mem_new(1, sizeof(*f));
 	struct error error;
 	json_start();
@@ -71,11 +72,12 @@ static int setup(void **state)
 	assert_ok(fs_make_dirs(f->dir.text, 0700, &error), &error);
 	assert_ok(ring_new(100, &f->inbox, &error), &error);
 	assert_ok(ring_new(100, &f->told, &error), &error);
-	f->commands[0] = (struct host_command){ STR("model"), ENDPOINT_PROGRAM, endpoint_args, NULL };
-	f->commands[1] = (struct host_command){ STR("deaf"), "/bin/sleep", sleep_args, NULL };
-	f->commands[2] = (struct host_command){ STR("gone"), "/nonexistent/server", NULL, NULL };
+	f->commands[0] = (struct host_command){ STR("model"), ENDPOINT_PROGRAM, endpoint_args, NULL, 0 };
+	f->commands[1] = (struct host_command){ STR("deaf"), "/bin/sleep", sleep_args, NULL, 0 };
+	f->commands[2] = (struct host_command){ STR("gone"), "/nonexistent/server", NULL, NULL, 0 };
+	f->commands[3] = (struct host_command){ STR("hungry"), "/usr/bin/python3", hungry_args, NULL, 64 << 20 };
 	f->options = (struct host_options){ .commands = f->commands,
-		                            .command_count = 3,
+		                            .command_count = 4,
 		                            .state_dir = f->dir.text,
 		                            .inbox = f->inbox,
 		                            .read_mail = read_mail,
@@ -187,6 +189,29 @@ static void a_program_that_is_not_there_is_a_failure_with_its_reason(void **stat
 	assert_non_null(strstr(t.text, "/nonexistent/server"));
 }
 
+static void a_server_over_its_memory_limit_fails_and_the_limit_is_named(void **state)
+{
+	struct fixture *f = *state;
+	want(f, "hungry", "/health", LIMIT_MS);
+	struct told t = take(f);
+	assert_true(t.failed);
+	assert_non_null(strstr(t.text, "exit status 1, its memory limit being 64 MiB"));
+}
+
+static void a_server_is_taken_first_when_the_machine_is_out_of_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct error error;
+	struct buf score;
+	want(f, "model", "/health", LIMIT_MS);
+	struct told t = take(f);
+	buf_init(&score, 100);
+	assert_ok(fs_read(fs_path("/proc/%ld/oom_score_adj", (long)find_server(t.base_url)).text, &score, &error),
+	          &error);
+	assert_str_equal_c(buf_str(&score), "600\n");
+	buf_done(&score);
+}
+
 static void no_server_outlives_the_thread(void **state)
 {
 	struct fixture *f = *state;
@@ -233,6 +258,8 @@ int main(void)
 		TEST(a_server_that_dies_is_told_of_and_started_again),
 		TEST(a_server_that_is_not_ready_in_time_is_ended),
 		TEST(a_program_that_is_not_there_is_a_failure_with_its_reason),
+		TEST(a_server_over_its_memory_limit_fails_and_the_limit_is_named),
+		TEST(a_server_is_taken_first_when_the_machine_is_out_of_memory),
 		TEST(no_server_outlives_the_thread),
 		cmocka_unit_test(an_identity_changes_with_the_model_and_not_with_the_time),
 	};

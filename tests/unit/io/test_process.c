@@ -334,6 +334,23 @@ static void a_dropped_user_has_no_way_back(void **state)
 	              "nobody\nUid: 65534 65534 65534 65534 Gid: 65534 65534 65534 65534 Groups:\n");
 }
 
+static void memory_is_limited_and_the_first_to_go_is_chosen(void **state)
+{
+	(void)state;
+	expect_output((struct process_spec){ .data_bytes_max = 64 << 20 }, "ulimit -d", "65536\n");
+	expect_output((struct process_spec){ .oom_score = 700 }, "cat /proc/self/oom_score_adj", "700\n");
+	const char *const hungry[] = { "python3", "-c", "b'x' * (200 << 20)", NULL };
+	struct process_spec spec = { .argv = hungry, .data_bytes_max = 64 << 20 };
+	struct process_result r = run(&spec, STR(""));
+	assert_true(r.status.exited && r.status.code == 1);
+	assert_true(str_find(buf_str(&r.err), STR("MemoryError")) >= 0);
+	process_result_done(&r);
+	spec.data_bytes_max = 0;
+	r = run(&spec, STR(""));
+	assert_true(process_ok(r.status));
+	process_result_done(&r);
+}
+
 static void start_and_leave(void *arg)
 {
 	const struct process_spec *spec = arg;
@@ -379,6 +396,7 @@ int main(void)
 		cmocka_unit_test(a_process_is_told_from_another_with_its_number),
 		cmocka_unit_test(programs_are_found_as_path_says),
 		cmocka_unit_test(a_dropped_user_has_no_way_back),
+		cmocka_unit_test(memory_is_limited_and_the_first_to_go_is_chosen),
 		cmocka_unit_test(a_child_bound_to_its_parent_ends_with_the_thread_that_started_it),
 	};
 	return cmocka_run_group_tests_name("process", tests, NULL, NULL);

@@ -17,7 +17,7 @@ static const char whole[] = "schema: assay.worker.v1\n"
 			    "allow_private: [vllm.internal]\n"
 			    "teams: [default]\n"
 			    "commands:\n"
-			    "  smol: {path: /opt/serve, args: [--port, \"{port}\"], env: {A: \"1\"}}\n"
+			    "  smol: {path: /opt/serve, args: [--port, \"{port}\"], env: {A: \"1\"}, memory_mib: 512}\n"
 			    "  idle: {path: /bin/true}\n"
 			    "hosts: [smol]\n";
 
@@ -41,7 +41,9 @@ static void a_whole_file_becomes_rules(void **state)
 	assert_string_equal(s->rules.commands[0].args[1], "{port}");
 	assert_string_equal(s->rules.commands[0].env[0], "A=1");
 	assert_true(s->rules.commands[0].hosted);
+	assert_int_equal(s->rules.commands[0].memory_bytes_max, 512 << 20);
 	assert_false(s->rules.commands[1].hosted);
+	assert_int_equal(s->rules.commands[1].memory_bytes_max, 0);
 	assert_true(secrets_present(STR("x sk-value-of-m y")));
 
 	struct arena a;
@@ -98,6 +100,11 @@ static void every_mistake_names_its_place(void **state)
 		{ "schema: assay.worker.v1\ncommands:\n  s: {args: []}\n", "commands.s needs a path" },
 		{ "schema: assay.worker.v1\ncommands:\n  s: {path: serve}\n", "must begin with /" },
 		{ "schema: assay.worker.v1\ncommands:\n  \"../s\": {path: /a}\n", "w.yaml:3:" },
+		{ "schema: assay.worker.v1\ncommands:\n  s: {path: /a, memory_mib: 1}\n", "w.yaml:3:" },
+		{ "schema: assay.worker.v1\ncommands:\n  s: {path: /a, memory_mib: lots}\n", "memory_mib" },
+		{ "schema: assay.worker.v1\nteams: [red]\n", "w.yaml:2:8: teams must be [default]" },
+		{ "schema: assay.worker.v1\nteams: [default, red]\n", "teams must be [default]" },
+		{ "schema: assay.worker.v1\nteams: []\n", "teams must be [default]" },
 		{ "schema: assay.worker.v1\nhosts: [s]\n", "hosts: 's' is not one of `commands`" },
 		{ "schema: assay.worker.v1\ncommands: [a]\n", "w.yaml:2:11" },
 	};

@@ -44,7 +44,7 @@ static struct exec *make(const struct exec_spec *spec)
 	buf_init(&e->url, URL_BYTES_MAX);
 	buf_init(&e->headers, HEADERS_BYTES_MAX);
 	buf_init(&e->body, BODY_BYTES_MAX);
-	if (json_parse(e->item, &e->item_doc, &e->item_broken) == ERR_OK)
+	if (e->run->content || json_parse(e->item, &e->item_doc, &e->item_broken) == ERR_OK)
 		e->item_broken.code = ERR_OK;
 	return e;
 }
@@ -171,6 +171,8 @@ static struct provider_answer failure_of(enum error_class class, struct str text
 static enum err_code build(struct exec *e, struct str base_url, struct error *reterr)
 {
 	struct provider_prompt prompt = { 0 };
+	if (e->run->content)
+		return e->run->content->build(&e->key, &e->url, &e->headers, &e->body, reterr);
 	if (e->run->broken.code)
 		return error_set(reterr, e->run->broken.code, "%s", e->run->broken.text);
 	if (e->item_broken.code)
@@ -232,6 +234,8 @@ static void on_reply(struct exec *e, const struct exec_event *ev, struct exec_ac
 	struct provider_answer answer = { 0 };
 	if (ev->reply.reply.transport == CLASS_ABANDONED)
 		answer = failure_of(CLASS_ABANDONED, ev->reply.reply.transport_text);
+	else if (e->run->content)
+		e->run->content->read(&e->key, &ev->reply.reply, &answer);
 	else
 		provider_response_read(&e->run->model, &ev->reply.reply, &e->arena, &answer);
 	if (!answer.answered) {
@@ -259,6 +263,12 @@ static void on_reply(struct exec *e, const struct exec_event *ev, struct exec_ac
 
 void exec_score(struct exec *e)
 {
+	if (e->run->content) {
+		e->score_count = 1;
+		e->scores = arena_new(&e->arena, 1, sizeof(*e->scores));
+		e->run->content->score(&e->key, e->answer->m.answer, e->scores);
+		return;
+	}
 	const struct json *item = json_root(e->item_doc);
 	struct score_item what = { json_get(item, "target"), json_get(item, "choices"), json_get(item, "metadata") };
 	e->score_count = score_count(e->run->scores);
@@ -270,7 +280,7 @@ void exec_score(struct exec *e)
 static void begin_scoring(struct exec *e, struct exec_action *out, size_t *count)
 {
 	const struct error *broken = e->run->broken.code ? &e->run->broken : &e->item_broken;
-	if (broken->code) {
+	if (broken->code && !e->run->content) {
 		keep(e, exec_say_result(&e->answer->m, NULL, 0, str_from(broken->text)), out, count);
 		e->state = EXEC_LEAVING;
 		return;

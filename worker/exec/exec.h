@@ -27,11 +27,6 @@ enum {
 	EXEC_ARENA_BYTES = 8 << 20,
 };
 
-struct exec_key { /* which sample, in which try */
-	uint64_t run_id, sample_no;
-	uint32_t retry_no, scoring_no;
-};
-
 struct exec_spec { /* all borrowed until exec_new() returns, but `run` */
 	struct exec_key key;
 	struct exec_run *run;   /* from exec_runs_get(); stays until the sample is freed */

@@ -13,6 +13,22 @@
 
 enum { EXEC_RUNS_KEPT = 32 };
 
+struct exec_key { /* which sample, in which try */
+	uint64_t run_id, sample_no;
+	uint32_t retry_no, scoring_no;
+};
+
+/* What stands between the life of a sample and text: how its request is made, a reply read, an answer scored. NULL in a
+ * run: as its context says. The simulator brings its own, since text costs more than all the rest of a sample's life.
+ */
+struct exec_content {
+	enum err_code (*build)(const struct exec_key *key, struct buf *url, struct buf *headers, struct buf *body,
+	                       struct error *reterr);
+	void (*read)(const struct exec_key *key, const struct provider_reply *reply,
+	             struct provider_answer *ret_answer);
+	void (*score)(const struct exec_key *key, struct str answer, struct score *ret_score);
+};
+
 struct exec_run {
 	struct exec_context *context; /* own reference; all texts below may point into it or into `arena` */
 	struct json_doc *doc;
@@ -22,9 +38,10 @@ struct exec_run {
 	struct provider_params params; /* the suite's */
 	const struct json *generate;
 	struct score_set *scores;
-	uint64_t suite_items;    /* sample_no = epoch * suite_items + item_no */
-	uint32_t ask_timeout_ms; /* one ask at most; the time that the sample has left bounds it too */
-	uint32_t users;          /* samples that point here */
+	uint64_t suite_items;               /* sample_no = epoch * suite_items + item_no */
+	const struct exec_content *content; /* borrowed; NULL but in the simulator */
+	uint32_t ask_timeout_ms;            /* one ask at most; the time that the sample has left bounds it too */
+	uint32_t users;                     /* samples that point here */
 	uint64_t used_at;
 	struct exec_run *next;
 };

@@ -128,6 +128,24 @@ void outbox_index_segment(struct outbox_index *x, uint64_t segment_no)
 
 /* ---- replay ---- */
 
+enum err_code outbox_index_replay_record(struct outbox_index *x, enum outbox_kind kind, uint64_t record_no,
+                                         uint64_t ask_id, uint32_t at, uint32_t len, struct error *reterr)
+{
+	x->record_no_next = MAX_OF(x->record_no_next, record_no + 1);
+	struct outbox_part *p = &x->parts[x->part_count - 1];
+	if (p->len > 0 && p->slots[p->len - 1].record_no >= record_no)
+		return error_set(reterr, ERR_CORRUPT, "record numbers that do not rise");
+	add_slot(x, (struct outbox_slot){
+			    .record_no = record_no, .ask_id = ask_id, .at = at, .len = len, .kind = (uint8_t)kind });
+	*(bool *)map_put_u64(&x->replayed, ask_id, NULL) = true;
+	return ERR_OK;
+}
+
+void outbox_index_replay_reserve(struct outbox_index *x, uint64_t next)
+{
+	x->record_no_next = MAX_OF(x->record_no_next, next);
+}
+
 static enum err_code replay_record(struct outbox_index *x, const struct outbox_entry *e, struct arena *scratch,
                                    struct error *reterr)
 {
@@ -143,18 +161,8 @@ static enum err_code replay_record(struct outbox_index *x, const struct outbox_e
 	}
 	if (err)
 		return err;
-	struct outbox_part *p = &x->parts[x->part_count - 1];
-	if (p->len > 0 && p->slots[p->len - 1].record_no >= e->record_no)
-		return error_set(reterr, ERR_CORRUPT, "record numbers that do not rise");
-	add_slot(x, (struct outbox_slot){
-			    .record_no = e->record_no,
-			    .ask_id = r->ask_id,
-			    .at = (uint32_t)e->at,
-			    .len = (uint32_t)(e->end - e->at),
-			    .kind = (uint8_t)e->kind,
-		    });
-	*(bool *)map_put_u64(&x->replayed, r->ask_id, NULL) = true;
-	return ERR_OK;
+	return outbox_index_replay_record(x, e->kind, e->record_no, r->ask_id, (uint32_t)e->at,
+	                                  (uint32_t)(e->end - e->at), reterr);
 }
 
 static enum err_code replay_entry(struct outbox_index *x, const struct outbox_entry *e, uint64_t now_ms,
@@ -167,7 +175,7 @@ static enum err_code replay_entry(struct outbox_index *x, const struct outbox_en
 	case OUTBOX_ATTEMPT:
 		if (e->record_no > RECORD_NO_MAX)
 			return error_set(reterr, ERR_CORRUPT, "a record number that was never given");
-		x->record_no_next = MAX_OF(x->record_no_next, e->record_no + 1);
+		x->record_no_next = MAX_OF(x->record_no_next, e->record_no + 1); /* also when it cannot be read */
 		return replay_record(x, e, scratch, reterr);
 	case OUTBOX_TRIM:
 		for (size_t i = 0; i < outbox_trim_count(e); i++) {
@@ -178,7 +186,7 @@ static enum err_code replay_entry(struct outbox_index *x, const struct outbox_en
 	case OUTBOX_RESERVE:
 		if (!outbox_read_reserve(e, &next) || next > RECORD_NO_MAX)
 			return error_set(reterr, ERR_CORRUPT, "a reservation that was never made");
-		x->record_no_next = MAX_OF(x->record_no_next, next);
+		outbox_index_replay_reserve(x, next);
 		return ERR_OK;
 	case OUTBOX_CONTEXT:
 		return ERR_OK;

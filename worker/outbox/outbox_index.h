@@ -68,6 +68,11 @@ void outbox_index_done(struct outbox_index *x);
 enum err_code outbox_index_replay(struct outbox_index *x, const struct outbox_id *id, uint64_t segment_no,
                                   struct str bytes, uint64_t now_ms, struct arena *scratch, size_t *ret_end,
                                   struct error *reterr) MUST_CHECK;
+/* The same in pieces, for entries that are not bytes (the simulator's disk): outbox_index_segment(), then each entry;
+ * a TRIM is an outbox_index_commit(). ERR_CORRUPT: a number that cannot stand there; it counts as damage. */
+enum err_code outbox_index_replay_record(struct outbox_index *x, enum outbox_kind kind, uint64_t record_no,
+                                         uint64_t ask_id, uint32_t at, uint32_t len, struct error *reterr) MUST_CHECK;
+void outbox_index_replay_reserve(struct outbox_index *x, uint64_t next); /* numbers below it may have been given out */
 void outbox_index_replayed(struct outbox_index *x); /* after the last: settles the next record number */
 bool outbox_index_has_ask(const struct outbox_index *x, uint64_t ask_id); /* replay found an answer or an end of it */
 void outbox_index_forget_asks(struct outbox_index *x);

@@ -1,6 +1,7 @@
 /* tests/endpoint - an OpenAI-compatible endpoint for the tests: answers by script.h and counts every prompt.
  *
- *   endpoint [--port N] [--latency-ms M] [--sigma S] [--error-share P] [--rate-limit-share P] [--retry-after-ms N]
+ *   endpoint [--listen IPV4] [--port N] [--latency-ms M] [--sigma S] [--error-share P] [--rate-limit-share P]
+ * [--retry-after-ms N]
  *            [--seed N] [--want-key K] [--die-on TEXT]
  *
  * Prints "listening PORT" and serves until SIGTERM. GET /stats counts: asked (requests), paid (answers that a provider
@@ -27,10 +28,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REQUEST_BYTES_MAX = 32 << 20, RESPONSE_BYTES_MAX = 4 << 20, EVENTS_MAX = 256 };
+enum {
+	REQUEST_BYTES_MAX = 32 << 20,
+	RESPONSE_BYTES_MAX = 4 << 20,
+	TWICE_BYTES_MAX = 2 << 20,
+	TWICE_LINE_BYTES = 300,
+	EVENTS_MAX = 256,
+};
 
 struct connection {
 	int fd;
+	uint32_t address; /* IPv4 of the peer */
 	uint64_t id;
 	struct buf in, out;
 	size_t sent;
@@ -46,11 +54,15 @@ struct counts {
 struct endpoint {
 	struct script script;
 	const char *want_key; /* NULL: no key is asked for */
-	const char *die_on;   /* NULL: no request kills */
+	struct in_addr listen;
+	const char *die_on; /* NULL: no request kills */
 	int epoll_fd, listen_fd;
 	struct map connections; /* id -> struct connection * */
 	struct heap due;        /* id by us */
 	struct map bodies;      /* hash -> struct seen */
+	struct map peers;       /* IPv4 -> uint64_t asked */
+	struct buf twice;       /* lines of GET /twice; what is over its limit is not listed */
+	uint64_t started_us;
 	struct counts counts;
 	uint64_t next_id;
 };
@@ -117,32 +129,66 @@ static bool flush(struct endpoint *e, struct connection *c)
 	return true;
 }
 
-static void answer_plain(struct connection *c, const char *type, const char *text)
+static void answer_text(struct connection *c, const char *type, struct str text)
 {
-	(void)buf_printf(&c->out, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s", type,
-	                 strlen(text), text);
+	(void)buf_printf(&c->out, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%.*s", type,
+	                 text.len, STR_ARG(text));
 }
 
-static unsigned long long in_flight(const struct endpoint *e)
+static void answer_plain(struct connection *c, const char *type, const char *text)
+{
+	answer_text(c, type, str_from(text));
+}
+
+/* Answers that wait for their time; `address` 0: of all. */
+static unsigned long long in_flight(const struct endpoint *e, uint32_t address)
 {
 	unsigned long long count = 0;
 	size_t at = 0;
 	for (struct connection **c; (c = map_next_u64(&e->connections, &at, NULL)) != NULL;)
-		count += (*c)->busy;
+		count += (*c)->busy && (!address || (*c)->address == address);
 	return count;
+}
+
+static void address_text(uint32_t address, char text[INET_ADDRSTRLEN])
+{
+	struct in_addr a = { .s_addr = address };
+	check(inet_ntop(AF_INET, &a, text, INET_ADDRSTRLEN) != NULL);
 }
 
 static void answer_stats(struct endpoint *e, struct connection *c)
 {
-	char text[400];
-	(void)snprintf(text, sizeof(text),
-	               "{\"asked\":%llu,\"paid\":%llu,\"prompts\":%llu,\"twice\":%llu,\"failed\":%llu,\"rate_limited\":"
-	               "%llu,\"unheard\":%llu,\"denied\":%llu,\"in_flight\":%llu}\n",
-	               (unsigned long long)e->counts.asked, (unsigned long long)e->counts.paid,
-	               (unsigned long long)e->counts.prompts, (unsigned long long)e->counts.twice,
-	               (unsigned long long)e->counts.failed, (unsigned long long)e->counts.rate_limited,
-	               (unsigned long long)e->counts.unheard, (unsigned long long)e->counts.denied, in_flight(e));
-	answer_plain(c, "application/json", text);
+	struct buf text;
+	buf_init(&text, RESPONSE_BYTES_MAX / 2);
+	(void)buf_printf(
+		&text,
+		"{\"asked\":%llu,\"paid\":%llu,\"prompts\":%llu,\"twice\":%llu,\"failed\":%llu,\"rate_limited\":"
+		"%llu,\"unheard\":%llu,\"denied\":%llu,\"in_flight\":%llu,\"peers\":{",
+		(unsigned long long)e->counts.asked, (unsigned long long)e->counts.paid,
+		(unsigned long long)e->counts.prompts, (unsigned long long)e->counts.twice,
+		(unsigned long long)e->counts.failed, (unsigned long long)e->counts.rate_limited,
+		(unsigned long long)e->counts.unheard, (unsigned long long)e->counts.denied, in_flight(e, 0));
+	size_t at = 0;
+	uint64_t address;
+	bool first = true;
+	for (uint64_t *asked; (asked = map_next_u64(&e->peers, &at, &address)) != NULL; first = false) {
+		char name[INET_ADDRSTRLEN];
+		address_text((uint32_t)address, name);
+		(void)buf_printf(&text, "%s\"%s\":{\"asked\":%llu,\"in_flight\":%llu}", first ? "" : ",", name,
+		                 (unsigned long long)*asked, in_flight(e, (uint32_t)address));
+	}
+	(void)buf_append_c(&text, "}}\n");
+	answer_text(c, "application/json", buf_str(&text));
+	buf_done(&text);
+}
+
+static void note_twice(struct endpoint *e, const struct connection *c, struct str body)
+{
+	char name[INET_ADDRSTRLEN];
+	struct str head = str_slice(body, 0, MIN_OF(body.len, (size_t)TWICE_LINE_BYTES));
+	address_text(c->address, name);
+	(void)buf_printf(&e->twice, "%s %llu %.*s\n", name, (unsigned long long)((now_us() - e->started_us) / 1000),
+	                 STR_ARG(head)); /* a full list stays as it is */
 }
 
 static void answer_denied(struct endpoint *e, struct connection *c)
@@ -181,10 +227,13 @@ static bool answer_model(struct endpoint *e, struct connection *c, struct str pa
 	e->counts.failed += a.failed;
 	e->counts.rate_limited += a.rate_limited;
 	seen->asked++;
+	++*(uint64_t *)map_put_u64(&e->peers, c->address, NULL);
 	if (a.paid) {
 		e->counts.paid++;
 		e->counts.prompts += seen->paid == 0;
 		e->counts.twice += seen->paid > 0;
+		if (seen->paid > 0)
+			note_twice(e, c, body);
 		seen->paid++;
 	}
 	if (a.way == SCRIPT_CLOSE) {
@@ -257,6 +306,32 @@ static int read_request(struct str in, struct request *r)
 	return str_split(&rest, ' ', &r->method) && str_split(&rest, ' ', &r->path) ? 1 : -1;
 }
 
+/* What is asked by the tests themselves. False: not such a path. */
+static bool answer_tests(struct endpoint *e, struct connection *c, struct str path)
+{
+	static const struct str latency = STR_INIT("/latency/");
+	double ms;
+	if (str_eq_c(path, "/health")) {
+		answer_plain(c, "application/json", "{\"status\":\"ok\"}");
+	} else if (str_eq_c(path, "/stats")) {
+		answer_stats(e, c);
+	} else if (str_eq_c(path, "/twice")) {
+		answer_text(c, "text/plain", buf_str(&e->twice));
+	} else if (str_eq_c(path, "/reset")) {
+		map_clear(&e->bodies);
+		map_clear(&e->peers);
+		buf_clear(&e->twice);
+		e->counts = (struct counts){ 0 };
+		answer_plain(c, "text/plain", "ok\n");
+	} else if (str_starts(path, latency) && str_to_double(str_slice(path, latency.len, path.len), &ms) && ms >= 0) {
+		e->script.latency_ms = ms;
+		answer_plain(c, "text/plain", "ok\n");
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* False when the connection is gone. */
 static bool serve(struct endpoint *e, struct connection *c)
 {
@@ -273,14 +348,8 @@ static bool serve(struct endpoint *e, struct connection *c)
 		if (whole == 0)
 			break;
 		used += r.bytes;
-		if (str_eq_c(r.path, "/health")) {
-			answer_plain(c, "application/json", "{\"status\":\"ok\"}");
-		} else if (str_eq_c(r.path, "/stats")) {
-			answer_stats(e, c);
-		} else if (str_eq_c(r.path, "/reset")) {
-			map_clear(&e->bodies);
-			e->counts = (struct counts){ 0 };
-			answer_plain(c, "text/plain", "ok\n");
+		if (answer_tests(e, c, r.path)) {
+			continue;
 		} else if (!has_key(e, &r)) {
 			answer_denied(e, c);
 		} else if (!answer_model(e, c, r.path, r.body)) {
@@ -318,13 +387,16 @@ static void on_readable(struct endpoint *e, struct connection *c)
 static void on_accept(struct endpoint *e)
 {
 	for (;;) {
-		int fd = accept4(e->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_in peer = { 0 };
+		socklen_t len = sizeof(peer);
+		int fd = accept4(e->listen_fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
 		int on = 1;
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* slower without, not wrong */
 		struct connection *c = mem_new(1, sizeof(*c));
 		c->fd = fd;
+		c->address = peer.sin_addr.s_addr;
 		c->id = ++e->next_id;
 		buf_init(&c->in, REQUEST_BYTES_MAX + 65536);
 		buf_init(&c->out, RESPONSE_BYTES_MAX);
@@ -387,9 +459,7 @@ static void run(struct endpoint *e)
 static bool listen_on(struct endpoint *e, uint16_t port)
 {
 	int on = 1;
-	struct sockaddr_in a = { .sin_family = AF_INET,
-		                 .sin_port = htons(port),
-		                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = e->listen };
 	socklen_t len = sizeof(a);
 	e->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -424,6 +494,11 @@ static bool read_flags(struct endpoint *e, int argc, char **argv, uint16_t *ret_
 			e->want_key = argv[i + 1];
 			continue;
 		}
+		if (i + 1 < argc && strcmp(argv[i], "--listen") == 0) {
+			if (inet_pton(AF_INET, argv[i + 1], &e->listen) != 1)
+				return false;
+			continue;
+		}
 		if (i + 1 < argc && strcmp(argv[i], "--die-on") == 0) {
 			e->die_on = argv[i + 1];
 			continue;
@@ -453,10 +528,14 @@ static bool read_flags(struct endpoint *e, int argc, char **argv, uint16_t *ret_
 
 int main(int argc, char **argv)
 {
-	struct endpoint e = { .script = { .seed = 1, .retry_after_ms = 50 } };
+	struct endpoint e = { .script = { .seed = 1, .retry_after_ms = 50 },
+		              .listen.s_addr = htonl(INADDR_LOOPBACK),
+		              .started_us = now_us() };
 	uint16_t port = 0;
 	map_init(&e.connections, sizeof(struct connection *));
 	map_init(&e.bodies, sizeof(struct seen));
+	map_init(&e.peers, sizeof(uint64_t));
+	buf_init(&e.twice, TWICE_BYTES_MAX);
 	heap_init(&e.due);
 	if (!read_flags(&e, argc, argv, &port)) {
 		(void)fprintf(stderr, "endpoint: bad flag; see the head of tests/endpoint/endpoint.c\n");
@@ -475,6 +554,8 @@ int main(int argc, char **argv)
 		drop(&e, *c);
 	map_done(&e.connections);
 	map_done(&e.bodies);
+	map_done(&e.peers);
+	buf_done(&e.twice);
 	heap_done(&e.due);
 	(void)close(e.listen_fd);
 	(void)close(e.epoll_fd);

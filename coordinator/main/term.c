@@ -1,4 +1,5 @@
 #include "coordinator/main/term.h"
+#include "common/base/check.h"
 #include "common/base/mem.h"
 #include "common/io/log.h"
 #include "coordinator/analysis/analysis.h"
@@ -178,6 +179,7 @@ static enum err_code take_said(struct ring *reply, struct error *reterr)
 		end_reply(reply, false);
 		return err;
 	}
+	check(m);
 	err = m->err;
 	if (err != ERR_OK && reterr)
 		*reterr = m->error;

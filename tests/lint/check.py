@@ -156,8 +156,8 @@ def check_sizes(files, findings):
         in_tests = path.parts[0] == "tests"
         if not in_tests:
             sizes.append(len(lines))
-            if len(lines) > FILE_LINES_MAX:
-                fail(findings, str(path), "size", f"{len(lines)} lines, at most {FILE_LINES_MAX}")
+        if len(lines) > FILE_LINES_MAX:
+            fail(findings, str(path), "size", f"{len(lines)} lines, at most {FILE_LINES_MAX}")
         start = name = None
         for number, line in enumerate(lines, 1):
             width = len(line.expandtabs(8))

@@ -295,6 +295,7 @@ static void forget_oldest_context(struct agent *a)
 			oldest = c;
 			oldest_key = key;
 		}
+	check(oldest);
 	struct exec_context *context = oldest->context;
 	(void)map_remove(&a->contexts, oldest_key); /* it was just found */
 	exec_context_unref(context);

@@ -1,4 +1,5 @@
 #include "worker/outbox/outbox_record.h"
+#include "common/base/check.h"
 #include "common/wire/frame.h"
 #include <string.h>
 
@@ -232,6 +233,7 @@ enum err_code outbox_read_answer(const struct outbox_entry *e, struct arena *a, 
 	                               &answer.record, reterr);
 	if (err)
 		return err;
+	check(answer.record);
 	if (answer.record->kind != RECORD_RAW)
 		return error_set(reterr, ERR_CORRUPT, "answer %llu: not of its entry's kind",
 		                 (unsigned long long)e->record_no);

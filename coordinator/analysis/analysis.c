@@ -1,17 +1,19 @@
 #include "coordinator/analysis/analysis.h"
 #include "common/base/mem.h"
+#include "common/io/clock.h"
 #include "common/io/log.h"
 #include "common/io/ring.h"
 #include "common/io/thread.h"
 #include "coordinator/analysis/run_samples.h"
 #include "coordinator/evidence/summary.h"
 
-enum { LOOK_MS = 5000, DUE_MAX = 64, ARENA_BYTES_MAX = 1 << 30, METHOD_BYTES = 64 };
+enum { LOOK_MS = 5000, TIDY_MS = 600 * 1000, DUE_MAX = 64, ARENA_BYTES_MAX = 1 << 30, METHOD_BYTES = 64 };
 
 struct analysis {
 	struct store *store;
 	struct ring *wake; /* holds at most one pointer: that there is something to look at */
 	struct thread *thread;
+	uint64_t tidy_at_ms;
 };
 
 static struct run_stat_row stat_of(const struct samples *s, const struct run_row *run, const struct summary_row *row,
@@ -40,15 +42,18 @@ static enum err_code compute(struct analysis *a, uint64_t run_id, struct error *
 	struct arena arena;
 	struct run_samples rs;
 	struct summary summary;
+	int64_t mark = 0;
 	arena_init(&arena, ARENA_BYTES_MAX);
-	enum err_code err = run_samples_read(a->store, run_id, &arena, &rs, reterr);
+	enum err_code err = runs_stat_mark(a->store, run_id, &mark, reterr); /* before the samples: see runs.h */
+	if (err == ERR_OK)
+		err = run_samples_read(a->store, run_id, &arena, &rs, reterr);
 	if (err == ERR_OK) {
 		err = summary_compute(&arena, &rs.samples, 0.95, &summary, reterr);
 		if (err == ERR_OK) {
 			struct run_stat_row *rows = arena_new(&arena, summary.row_count + 1, sizeof(*rows));
 			for (size_t i = 0; i < summary.row_count; i++)
 				rows[i] = stat_of(&rs.samples, rs.run, &summary.rows[i], &arena);
-			err = runs_put_stats(a->store, run_id, rows, summary.row_count, reterr);
+			err = runs_put_stats(a->store, run_id, mark, rows, summary.row_count, reterr);
 		}
 		run_samples_done(&rs);
 	}
@@ -72,12 +77,26 @@ static void look(struct analysis *a)
 	arena_done(&arena);
 }
 
+/* What is kept for a time only. A failure waits for the next time: nothing depends on it. */
+static void tidy(struct analysis *a)
+{
+	struct error e;
+	uint64_t now_ms = clock_now_ms();
+	if (now_ms < a->tidy_at_ms)
+		return;
+	a->tidy_at_ms = now_ms + TIDY_MS;
+	enum err_code err = store_tidy(a->store, &e);
+	if (err != ERR_OK && err != ERR_CONNECT && err != ERR_CONFLICT)
+		log_warn("old refused results not taken away, tried again later", log_error_text(&e));
+}
+
 static void run(void *arg)
 {
 	struct analysis *a = arg;
 	while (!ring_is_closed(a->wake)) {
 		void *token;
 		look(a);
+		tidy(a);
 		IGNORE(ring_pop_wait(a->wake, &token, 1, LOOK_MS)); /* rows say what is due, not the token */
 	}
 }

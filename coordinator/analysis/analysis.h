@@ -2,7 +2,7 @@
  *
  * For each ended run it reads the scores once, asks evidence for the estimates by slice and metric, and writes
  * `run_stat`. What is due stands in rows (run.stat_due), so a restart loses nothing and a second time changes nothing.
- */
+ * Every ten minutes it takes away what is kept for a time only (refused results of thirty days ago). */
 #ifndef ASSAY_ANALYSIS_ANALYSIS_H
 #define ASSAY_ANALYSIS_ANALYSIS_H
 

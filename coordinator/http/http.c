@@ -56,7 +56,7 @@ static void ready(struct context *c)
 {
 	struct control_state s;
 	c->control->state(c->control->arg, &s);
-	bool is_ready = s.leading && !s.draining;
+	bool is_ready = s.leading && s.database && !s.draining;
 	size_t workers = 0;
 	struct control_view v;
 	if (is_ready && c->control->look(c->control->arg, 0, c->arena, &v, NULL) == ERR_OK)
@@ -68,7 +68,7 @@ static void ready(struct context *c)
 	json_write_field_i64(w, "workers", (int64_t)workers);
 	json_write_key(w, "why");
 	json_write_array(w);
-	if (!s.leading)
+	if (!s.leading || !s.database)
 		json_write_c(w, s.text[0] ? s.text : "not leading");
 	if (s.draining)
 		json_write_c(w, "stopping");

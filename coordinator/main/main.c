@@ -8,6 +8,7 @@
 #include "common/io/signals.h"
 #include "coordinator/http/http.h"
 #include "coordinator/main/allowed.h"
+#include "coordinator/main/outlook.h"
 #include "coordinator/main/settings.h"
 #include "coordinator/main/term.h"
 #include "coordinator/store/leader.h"
@@ -33,6 +34,8 @@ struct program {
 	struct leader *leader;
 	_Atomic(struct term *) term;
 	struct control control;
+	struct outlook_board outlook;
+	uint64_t timeline;               /* of the database when the term began */
 	int signal_fd, wake_fd, wait_fd; /* wait_fd: an epoll of the other two */
 	atomic_bool lost, draining;
 	char url[256];
@@ -91,13 +94,15 @@ static enum err_code on_look(void *arg, uint64_t run_id, struct arena *arena, st
 static void on_state(void *arg, struct control_state *ret_state)
 {
 	struct program *p = arg;
-	struct term *t = atomic_load(&p->term);
-	*ret_state =
-		(struct control_state){ .leading = t != NULL, .draining = atomic_load(&p->draining), .database = true };
+	const struct outlook *o = outlook_get(&p->outlook);
+	*ret_state = (struct control_state){ .leading = atomic_load(&p->term) != NULL,
+		                             .draining = atomic_load(&p->draining),
+		                             .database = o->database,
+		                             .term = o->term,
+		                             .refused_handshakes = fleet_refused_handshakes(p->fleet) };
 	(void)snprintf(ret_state->endpoint, sizeof(ret_state->endpoint), "%.*s", STR_ARG(fleet_endpoint(p->fleet)));
-	ret_state->refused_handshakes = fleet_refused_handshakes(p->fleet);
-	if (!t)
-		(void)snprintf(ret_state->text, sizeof(ret_state->text), "standing by");
+	memcpy(ret_state->leader_url, o->leader_url, sizeof(o->leader_url));
+	memcpy(ret_state->text, o->text, sizeof(o->text));
 }
 
 static enum err_code push_allowed(struct program *p, struct str text, struct error *reterr)
@@ -261,6 +266,32 @@ static bool told_to_stop(struct program *p)
 	return false;
 }
 
+/* ---- what the API may say of it ---- */
+
+static void show_waiting(struct program *p, const char *why)
+{
+	struct outlook o = { 0 };
+	(void)snprintf(o.text, sizeof(o.text), "waiting for PostgreSQL: %.270s", why); /* fits */
+	outlook_show(&p->outlook, &o);
+}
+
+static void show_outlook(struct program *p, enum leader_state state)
+{
+	struct leader_view v = leader_view(p->leader);
+	const char *error = leader_error(p->leader);
+	struct outlook o = { .database = state != LEADER_AWAY && !error[0], .term = v.term };
+	bool follows = state != LEADER_LEADS && !str_eq_c(v.url, p->url);
+	if (follows)
+		(void)snprintf(o.leader_url, sizeof(o.leader_url), "%.*s", STR_ARG(v.url)); /* as long as ours */
+	if (!o.database)
+		(void)snprintf(o.text, sizeof(o.text), "waiting for PostgreSQL: %.270s", error); /* fits */
+	else if (follows)
+		(void)snprintf(o.text, sizeof(o.text), "standing by: %s leads", o.leader_url); /* fits */
+	else if (state != LEADER_LEADS)
+		(void)snprintf(o.text, sizeof(o.text), "standing by"); /* fits */
+	outlook_show(&p->outlook, &o);
+}
+
 /* Waits for a database that is away; what is wrong for good ends the program. */
 static enum err_code migrate(struct program *p, struct error *reterr)
 {
@@ -276,6 +307,7 @@ static enum err_code migrate(struct program *p, struct error *reterr)
 		if (!said)
 			log_warn("waiting for the database", log_error_text(reterr));
 		said = true;
+		show_waiting(p, reterr->text);
 		struct pollfd fd = { .fd = p->wait_fd, .events = POLLIN };
 		(void)poll(&fd, 1, DATABASE_RETRY_MS); /* an interrupted wait tries again */
 		if (told_to_stop(p))
@@ -284,6 +316,11 @@ static enum err_code migrate(struct program *p, struct error *reterr)
 }
 
 /* ---- leading ---- */
+
+struct standing { /* what the fleet was told to answer workers */
+	bool told;
+	uint64_t term;
+};
 
 static enum err_code begin_term(struct program *p, struct error *reterr)
 {
@@ -307,45 +344,66 @@ static enum err_code begin_term(struct program *p, struct error *reterr)
 	return ERR_OK;
 }
 
-static void show_standby(struct program *p)
+/* Told again when another coordinator leads, or the push found no room. */
+static void show_standby(struct program *p, struct standing *said)
 {
 	struct leader_view v = leader_view(p->leader);
+	if (said->told && said->term == v.term)
+		return;
 	struct fleet_command *c = fleet_command_new(FLEET_MODE, 0);
 	c->mode = SESSION_STANDBY;
 	c->term = v.term;
 	c->timeline = v.timeline;
 	c->leader = arena_str(&c->arena, v.endpoint);
-	if (!fleet_push(p->fleet, c))
-		fleet_command_free(c); /* comes again with the next change */
+	log_info("standing by", log_u64("term", v.term), log_str("leader", v.url));
+	*said = (struct standing){ .told = fleet_push(p->fleet, c), .term = v.term };
+	if (!said->told)
+		fleet_command_free(c);
+}
+
+/* Once it leads. Another schema may have come since the start; and what this process remembers is true of one server's
+ * history alone: after a failover to a replica that lagged, rows that were durable may be gone, so the term is given up
+ * and the next one reads what there is. (Workers send what was committed lately again when the timeline changes.) */
+static enum err_code lead(struct program *p, struct error *reterr)
+{
+	struct store_schema schema;
+	struct term *t = atomic_load(&p->term);
+	uint64_t timeline = leader_view(p->leader).timeline;
+	if (!t) {
+		enum err_code err = store_check_schema(&p->store, &schema, reterr);
+		if (err == ERR_UNSUPPORTED || err == ERR_CORRUPT)
+			return err;
+		p->timeline = timeline;
+		return begin_term(p, reterr);
+	}
+	if (timeline == p->timeline)
+		return ERR_OK;
+	log_warn("the database has failed over to another server: its rows are read anew under a new term");
+	leader_step_down(p->leader);
+	return error_set(reterr, ERR_CONFLICT, "the database has failed over to another server");
 }
 
 /* Until told to stop (ERR_CANCELLED) or the term is over (ERR_CONFLICT). */
 static enum err_code watch(struct program *p, struct error *reterr)
 {
-	enum leader_state before = LEADER_AWAY;
-	bool first = true;
+	enum leader_state before = LEADER_STANDBY;
+	struct standing said = { 0 };
 	for (;;) {
 		uint64_t now = clock_now_ms();
 		if (atomic_load(&p->lost))
 			leader_lost(p->leader);
 		enum leader_state state = leader_step(p->leader, now);
+		show_outlook(p, state);
 		if (state == LEADER_OVER)
 			return error_set(reterr, ERR_CONFLICT, "another coordinator leads now");
-		if (state == LEADER_LEADS && !atomic_load(&p->term)) {
-			enum err_code err = begin_term(p, reterr);
-			if (err != ERR_OK)
-				return err;
-		}
-		if (state != before || first) {
-			if (state == LEADER_STANDBY) {
-				log_info("standing by", log_u64("term", leader_view(p->leader).term));
-				show_standby(p);
-			} else if (state == LEADER_AWAY && !first) {
-				log_warn("database away", log_c("error", leader_error(p->leader)));
-			}
-			before = state;
-			first = false;
-		}
+		enum err_code err = state == LEADER_LEADS ? lead(p, reterr) : ERR_OK;
+		if (err != ERR_OK)
+			return err;
+		if (state == LEADER_STANDBY)
+			show_standby(p, &said);
+		else if (state == LEADER_AWAY && state != before && leader_error(p->leader)[0])
+			log_warn("database away", log_c("error", leader_error(p->leader)));
+		before = state;
 		leader_wait(p->leader, p->wait_fd, now);
 		if (told_to_stop(p))
 			return error_set(reterr, ERR_CANCELLED, "told to stop");
@@ -388,19 +446,22 @@ static int run(struct program *p)
 		struct leader_settings s = { .store = p->store,
 			                     .url = str_from(p->url),
 			                     .endpoint = fleet_endpoint(p->fleet),
-			                     .holder = STR("assay-coordinator") };
+			                     .holder = STR("assay-coordinator"),
+			                     .standby = config_bool(p->config, "standby") };
 		err = leader_new(&s, &p->leader, &e);
 	}
 	if (err == ERR_OK) {
 		log_info("listening", log_str("workers", fleet_endpoint(p->fleet)), log_c("api", p->url));
 		err = watch(p, &e);
 	}
-	if (err == ERR_CANCELLED)
+	if (err == ERR_CANCELLED) {
 		log_info("stopping");
-	else if (err == ERR_CONFLICT)
+	} else if (err == ERR_CONFLICT) {
+		atomic_store(&p->lost, true); /* nobody is told anything by whom another one has followed */
 		log_warn("term over, leaving", log_error_text(&e));
-	else
+	} else {
 		log_error("leaving", log_error_text(&e));
+	}
 	stop(p);
 	return err == ERR_CANCELLED ? 0 : err == ERR_CONFLICT ? EXIT_OVER : err == ERR_INVALID ? 2 : 1;
 }
@@ -410,6 +471,7 @@ int main(int argc, char **argv)
 	static struct program p;
 	struct error e;
 	json_start();
+	outlook_init(&p.outlook);
 	enum err_code err =
 		config_parse(&settings_program, (size_t)argc - 1, (const char *const *)argv + 1, NULL, &p.config, &e);
 	if (err == ERR_OK && (config_wants_help(p.config) || config_wants_version(p.config))) {
@@ -434,6 +496,7 @@ int main(int argc, char **argv)
 	p.store = (struct store_settings){ .dsn = text_of(&p, "dsn").data };
 	(void)snprintf(p.allowed_path, sizeof(p.allowed_path), "%s", text_of(&p, "allowed").data);
 	int status = run(&p);
+	outlook_done(&p.outlook);
 	config_free(p.config);
 	return status;
 }

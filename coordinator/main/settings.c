@@ -35,6 +35,9 @@ static const struct config_flag flags[] = {
 	  .value_name = "FILE",
 	  .marks = CONFIG_NEEDED,
 	  .help = "the token that the API asks for; a file of mode 0600" },
+	{ .name = "standby",
+	  .kind = CONFIG_BOOL,
+	  .help = "begin as the second one: leave a free leadership to others for three seconds" },
 	{ .name = "log",
 	  .kind = CONFIG_TEXT,
 	  .value_name = "LEVEL[,json]",
@@ -48,7 +51,10 @@ const struct config_program settings_program = {
 	.examples =
 		"assay-coordinator --dsn 'host=db dbname=assay' --listen tcp://0.0.0.0:7450 --http 127.0.0.1:7451 \\\n"
 		"    --key coordinator.key --allowed workers.allowed --token-file token\n"
-		"A second one beside it stands by and takes over when the first is gone.\n",
+		"assay-coordinator --standby --dsn 'host=db dbname=assay' --listen tcp://0.0.0.0:7460 ...\n"
+		"    # a second one, elsewhere, with the same --key, --allowed and --token-file: takes over within "
+	        "five\n"
+		"    # seconds when the first is gone; workers are given both endpoints\n",
 	.flags = flags,
 	.flag_count = ARRAY_LEN(flags),
 };

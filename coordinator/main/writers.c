@@ -70,6 +70,7 @@ static struct sched_committed committed_of(const struct msg_record *r, const str
 		                     .outcome = done->outcome,
 		                     .error_class = r->error_class,
 		                     .attempt_count = r->attempt_count,
+		                     .latency_ms = r->latency_ms,
 		                     .retry_after_ms = r->retry_after_ms };
 	if (done->fate == WRITER_REFUSED)
 		c.outcome = OUTCOME_NONE;

@@ -6,7 +6,7 @@
 #include "coordinator/store/store_call.h"
 #include <string.h>
 
-enum { READ_MS = 500, RETRY_MIN_MS = 50, RETRY_MAX_MS = 500, ANSWER_MS = 3000, STEP_DOWN_MS = 1000, TEXT_MAX = 256 };
+enum { READ_MS = 250, RETRY_MIN_MS = 50, RETRY_MAX_MS = 500, ANSWER_MS = 3000, STEP_DOWN_MS = 1000, TEXT_MAX = 256 };
 
 /* What the statement that is under way was for. */
 enum asked { ASKED_NOTHING, ASKED_WATCH, ASKED_TAKE, ASKED_BEAT };
@@ -16,6 +16,7 @@ struct leader {
 	enum leader_state state;
 	uint64_t term;
 	char url[TEXT_MAX], endpoint[TEXT_MAX], holder[TEXT_MAX];
+	bool standby, saw_leader;
 
 	enum asked asked;
 	uint64_t asked_ms, next_ms; /* when the next statement is due */
@@ -49,6 +50,7 @@ enum err_code leader_new(const struct leader_settings *settings, struct leader *
 	keep(l->url, settings->url);
 	keep(l->endpoint, settings->endpoint);
 	keep(l->holder, settings->holder);
+	l->standby = settings->standby;
 	pg_params_init(&l->params);
 	struct pg_settings ps = { .dsn = settings->store.dsn,
 		                  .application_name = "assay-leader",
@@ -171,21 +173,21 @@ static void on_watch(struct leader *l, uint64_t now_ms)
 	uint64_t term = (uint64_t)pg_i64(l->pg, 0, 0, 0);
 	int64_t beat_no = pg_i64(l->pg, 0, 0, 1);
 	bool same = l->watching && l->view.term == term && l->beat_no == beat_no;
-	l->free_to_take = pg_bool(l->pg, 0, 0, 2);
+	bool free_now = pg_bool(l->pg, 0, 0, 2);
 	see_holder(l, 3);
 	l->view.term = term;
 	l->view.seen_at_ms = pg_i64(l->pg, 0, 0, 6);
 	l->view.timeline = store_timeline((uint64_t)pg_i64(l->pg, 0, 0, 8), pg_bytes(l->pg, 0, 0, 7));
 	l->beat_no = beat_no;
+	l->saw_leader = l->saw_leader || !free_now;
 	if (!same)
 		l->same_since_ms = l->asked_ms;
 	l->watching = true;
 	l->state = LEADER_STANDBY;
 	/* Old by our own clock, from the question of the first read to the question of this one. */
-	bool old = l->asked_ms - l->same_since_ms >= LEADER_WATCH_MS;
-	l->next_ms = l->free_to_take || old ? now_ms : now_ms + READ_MS;
-	if (old)
-		l->free_to_take = true;
+	uint64_t old_at_ms = l->same_since_ms + LEADER_WATCH_MS;
+	l->free_to_take = l->asked_ms >= old_at_ms || (free_now && (!l->standby || l->saw_leader));
+	l->next_ms = l->free_to_take ? now_ms : MIN_OF(now_ms + READ_MS, MAX_OF(old_at_ms, now_ms + 1));
 }
 
 static void on_take(struct leader *l, uint64_t now_ms)

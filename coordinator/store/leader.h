@@ -2,10 +2,11 @@
  *
  * A machine on a connection of its own, driven by leader_step(); it never waits. A candidate watches the beat of the
  * term it finds: when it was read unchanged over three seconds of its own successful reads (a failed read starts them
- * anew), or the leader stepped down, it ends the sessions of older terms (application_name = assay/TERM), and sets
- * term + 1. A leader writes its beat each second with the database's clock; a beat that finds another term, or
- * leader_lost() from a writer (leads = 0), ends it. A leader whose database went away reconnects within 500 ms and
- * beats before anything else; it stays leader, for nobody else can have been told otherwise.
+ * anew; the last of them is made when the three seconds are over, not some time later), or the leader stepped down, it
+ * ends the sessions of older terms (application_name = assay/TERM), and sets term + 1. A leader writes its beat each
+ * second with the database's clock; a beat that finds another term, or leader_lost() from a writer (leads = 0), ends
+ * it. A leader whose database went away reconnects within 500 ms and beats before anything else; it stays leader, for
+ * nobody else can have been told otherwise.
  *
  * Time is the shell's monotonic clock. One thread. */
 #ifndef ASSAY_STORE_LEADER_H
@@ -26,6 +27,8 @@ struct leader_settings {
 	struct store_settings store;
 	struct str url, endpoint; /* of this coordinator: where standbys send people and workers; copied */
 	struct str holder;        /* for people: host and process */
+	bool standby; /* takes no term that is merely free when it comes: only one whose leader it has seen go, or one
+	                 that nobody has taken within LEADER_WATCH_MS */
 };
 
 struct leader_view { /* of the term that is in force, as last read */

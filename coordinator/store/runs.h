@@ -140,7 +140,8 @@ enum err_code runs_sums(struct store *s, uint64_t run_id, struct arena *arena, s
 enum err_code runs_progress(struct store *s, const uint64_t *run_ids, size_t count, struct arena *arena,
                             struct run_sum **ret_sums, struct error *reterr) MUST_CHECK;
 
-/* Computed once a run has ended; replaces what was there and clears stat_due. */
+/* Computed once a run has ended; replaces what was there. `mark`, read before the samples were, says what has been
+ * counted: stat_due is cleared only if nothing was counted since, so a row that lands meanwhile brings another turn. */
 struct run_stat_row {
 	struct str slice;
 	int32_t metric;
@@ -151,8 +152,9 @@ struct run_stat_row {
 	struct str method; /* with its version: "wilson.1" */
 	struct str detail; /* JSON: whatever else the method says */
 };
-enum err_code runs_put_stats(struct store *s, uint64_t run_id, const struct run_stat_row *rows, size_t count,
-                             struct error *reterr) MUST_CHECK;
+enum err_code runs_stat_mark(struct store *s, uint64_t run_id, int64_t *ret_mark, struct error *reterr) MUST_CHECK;
+enum err_code runs_put_stats(struct store *s, uint64_t run_id, int64_t mark, const struct run_stat_row *rows,
+                             size_t count, struct error *reterr) MUST_CHECK;
 enum err_code runs_stats(struct store *s, uint64_t run_id, struct arena *arena, struct run_stat_row **ret_rows,
                          size_t *ret_count, struct error *reterr) MUST_CHECK;
 /* Ended runs whose run_stat is still to be computed. */

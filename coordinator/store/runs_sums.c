@@ -127,14 +127,34 @@ static void put_stats(struct pg_params *p, const struct run_stat_row *rows, size
 #undef COLUMN
 }
 
-enum err_code runs_put_stats(struct store *s, uint64_t run_id, const struct run_stat_row *rows, size_t count,
-                             struct error *reterr)
+/* The sums move in the same statement as the rows that they count: as text they say all that was counted. */
+#define STAT_MARK                                                                                                      \
+	"(SELECT coalesce(hashtextextended(string_agg(s::text, '|' ORDER BY s.scoring_no, s.slice_no, s.metric), 0),"  \
+	" 0) FROM assay.run_summary s WHERE s.run_id = $1::int8)"
+
+enum err_code runs_stat_mark(struct store *s, uint64_t run_id, int64_t *ret_mark, struct error *reterr)
 {
+	static const struct pg_statement statement = { "runs_stat_mark", "SELECT " STAT_MARK };
+	pg_params_i64(store_params(s), (int64_t)run_id);
+	enum err_code err = store_read(s, &statement, reterr);
+	if (err)
+		return err;
+	struct store_rows r = store_rows(s, NULL);
+	*ret_mark = store_rows_i64(&r, 0, 0);
+	return ERR_OK;
+}
+
+enum err_code runs_put_stats(struct store *s, uint64_t run_id, int64_t mark, const struct run_stat_row *rows,
+                             size_t count, struct error *reterr)
+{
+	/* Locked, so that no group of this run is half done between the look at the mark and the commit. */
+	static const struct pg_statement lock = { "runs_stat_lock", "SELECT assay.run_lock(ARRAY[$1::int8])" };
 	static const struct pg_statement clear = { "runs_stat_clear",
 		                                   "DELETE FROM assay.run_stat WHERE run_id = $1::int8" };
 	static const struct pg_statement fill = {
 		"runs_stat_fill",
-		"WITH done AS (UPDATE assay.run SET stat_due = false WHERE run_id = $1::int8 RETURNING team_id)"
+		"WITH done AS (UPDATE assay.run SET stat_due = stat_due AND " STAT_MARK " <> $13::int8"
+		" WHERE run_id = $1::int8 RETURNING team_id)"
 		" INSERT INTO assay.run_stat (run_id, team_id, scoring_no, slice, metric, n, missing, estimate, "
 		"std_error,"
 		" low, high, method, detail) SELECT $1::int8, done.team_id, u.* FROM done, unnest($2::int4[], "
@@ -145,10 +165,13 @@ enum err_code runs_put_stats(struct store *s, uint64_t run_id, const struct run_
 	enum err_code err = store_begin(s, reterr);
 	pg_params_i64(store_params(s), (int64_t)run_id);
 	if (!err)
+		err = store_step(s, &lock, reterr);
+	if (!err)
 		err = store_step(s, &clear, reterr);
 	struct pg_params *p = store_params(s);
 	pg_params_i64(p, (int64_t)run_id);
 	put_stats(p, rows, count);
+	pg_params_i64(p, mark);
 	if (!err)
 		err = store_step(s, &fill, reterr);
 	return store_end(s, err, reterr);

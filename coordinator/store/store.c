@@ -402,7 +402,7 @@ enum err_code store_health(struct store *s, struct arena *arena, struct store_he
 		                  .schema_version = store_rows_i32(&r, 0, 9),
 		                  .lz4 = store_rows_bool(&r, 0, 10) };
 	h.timeline = store_timeline(store_rows_u64(&r, 0, 3), store_rows_text(&r, 0, 2));
-	h.synchronous = store_rows_bool(&r, 0, 4) && (h.replica_count == 0 || h.synchronous_replica_count > 0);
+	h.synchronous = store_rows_bool(&r, 0, 4);
 	*ret_health = h;
 	return store_rows_end(&r, reterr);
 }

@@ -69,7 +69,7 @@ struct store_health {
 	int32_t schema_version;
 	uint64_t timeline; /* changes when another server took over; goes into Welcome */
 	bool in_recovery;  /* a standby: no writes here */
-	bool synchronous;  /* a commit waits for its disk, and for its replicas where there are any */
+	bool synchronous;  /* a commit waits for its disk; for replicas too if synchronous_replica_count says so */
 	int32_t replica_count, synchronous_replica_count;
 	bool lz4;
 	int64_t size_bytes, now_ms;

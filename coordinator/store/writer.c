@@ -259,6 +259,8 @@ enum writer_state writer_step(struct writer *w, uint64_t now_ms)
 	bool moved = true;
 	for (int turns = 0; turns < TURNS_MAX && moved && w->state != WRITER_OVER; turns++) {
 		enum err_code err = move(w, now_ms, &moved);
+		if (err == ERR_LIMIT || err == ERR_UNSUPPORTED)
+			pg_close(w->pg); /* half a pipeline is queued on it */
 		if (err)
 			on_failure(w, err == ERR_LIMIT || err == ERR_UNSUPPORTED ? ERR_DATABASE : err, now_ms);
 	}

@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEMS = 20000, EPOCHS = 5, BATCH = 1000, WARM = 20, TRANSCRIPT_BYTES = 1024, TASKS = 10 };
+enum { ITEMS = 20000, EPOCHS = 5, BATCH = 1000, WARM = 20, TRANSCRIPT_BYTES = 1024, TASKS = 10, BATCH_MS_MAX = 60000 };
 
 struct durable {
 	struct pg_server *server;
@@ -126,6 +126,21 @@ static void aim_records(struct durable *d, uint64_t run_id, size_t batch, bool t
 	}
 }
 
+/* One batch there and back. A database that has gone would be waited for as long as it takes: not here. */
+static enum err_code write_batch(struct writer *w, struct writer_batch *batch, struct error *reterr)
+{
+	uint64_t until_ms = clock_now_ms() + BATCH_MS_MAX;
+	writer_add_batch(w, batch, clock_now_ms());
+	for (;;) {
+		enum writer_state state = writer_step(w, clock_now_ms());
+		if (writer_take_batch(w))
+			return ERR_OK;
+		if (state == WRITER_OVER || clock_now_ms() > until_ms)
+			return error_set(reterr, ERR_TIMEOUT, "a batch did not come back: %s", writer_error(w));
+		writer_wait(w, -1, clock_now_ms());
+	}
+}
+
 /* Rows a second over the batches behind the first WARM ones. */
 static enum err_code write_run(struct durable *d, uint64_t run_id, bool transcripts, double *ret_rate,
                                struct error *reterr)
@@ -138,7 +153,7 @@ static enum err_code write_run(struct durable *d, uint64_t run_id, bool transcri
 	enum err_code err = writer_new(&ws, &w, reterr);
 	if (err)
 		return err;
-	for (size_t b = 0; b < batches; b++) {
+	for (size_t b = 0; !err && b < batches; b++) {
 		struct writer_batch batch = { .outbox = outbox,
 			                      .worker_name = STR("bench"),
 			                      .records = d->records,
@@ -147,13 +162,11 @@ static enum err_code write_run(struct durable *d, uint64_t run_id, bool transcri
 		aim_records(d, run_id, b, transcripts);
 		if (b == WARM)
 			from_us = clock_now_us();
-		writer_add_batch(w, &batch, clock_now_ms());
-		while (writer_step(w, clock_now_ms()) != WRITER_OVER && !writer_take_batch(w))
-			writer_wait(w, -1, clock_now_ms());
+		err = write_batch(w, &batch, reterr);
 	}
 	*ret_rate = (double)((batches - WARM) * BATCH) / ((double)(clock_now_us() - from_us) / 1e6);
 	writer_free(w);
-	return ERR_OK;
+	return err;
 }
 
 static void put_floor(struct pg_params *p, uint64_t run_id, size_t batch, bool scores)

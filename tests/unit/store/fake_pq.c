@@ -4,7 +4,9 @@
 #include "common/base/rng.h"
 #include "coordinator/store/pg_array.h"
 #include "coordinator/store/pg_list.h"
+#include "tests/support/cmocka_all.h"
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -42,6 +44,13 @@ static struct {
 	} commands[COMMANDS_MAX];
 	PGresult *answers[ANSWERS_MAX]; /* NULL: the end of one command's results */
 	size_t answer_at, answer_count;
+	/* With fake.chance: */
+	size_t taken;                     /* answers that PQconsumeInput() has read */
+	uint64_t arrive_ms[ANSWERS_MAX];  /* when each can be read */
+	uint64_t writable_ms, greeted_ms; /* when the socket takes more; when a connection attempt is answered */
+	uint64_t break_ms;                /* when it breaks; UINT64_MAX: never */
+	bool unsent;                      /* a whole pipeline waits to be written */
+	unsigned greetings;               /* answers of connecting that are still to come */
 } conn;
 
 /* Staged by a pipeline, applied at its end. */
@@ -86,7 +95,7 @@ static void drop_answers(void)
 {
 	for (; conn.answer_at < conn.answer_count; conn.answer_at++)
 		free_result(inner(conn.answers[conn.answer_at]));
-	conn.answer_at = conn.answer_count = 0;
+	conn.answer_at = conn.answer_count = conn.taken = 0;
 }
 
 void fake_begin(void)
@@ -112,6 +121,103 @@ static bool fails(void)
 	(void)snprintf(conn.message, sizeof(conn.message), "call %llu failed\n",
 	               (unsigned long long)fake.calls); /* fits */
 	return true;
+}
+
+/* ---- chance ---- */
+
+static bool one_in(uint64_t n)
+{
+	return fake.chance && rng_below(fake.chance, n) == 0;
+}
+
+static bool fault(uint64_t one_in_n)
+{
+	if (fake.faults_left == 0 || !one_in(one_in_n))
+		return false;
+	fake.faults_left--;
+	return true;
+}
+
+static bool broken(void)
+{
+	conn.bad = conn.bad || fake.now_ms >= conn.break_ms;
+	return conn.bad;
+}
+
+static bool readable(uint64_t at_ms)
+{
+	if (at_ms >= conn.break_ms || conn.bad)
+		return true;
+	if (conn.greetings > 0)
+		return at_ms >= conn.greeted_ms;
+	return conn.taken < conn.answer_count && at_ms >= conn.arrive_ms[conn.taken];
+}
+
+/* When what is polled for will be there; UINT64_MAX: never. */
+static uint64_t ready_at_ms(short events)
+{
+	uint64_t at_ms = conn.break_ms;
+	if ((events & POLLOUT) && conn.writable_ms < at_ms)
+		at_ms = conn.writable_ms;
+	if ((events & POLLIN) && conn.greetings > 0)
+		at_ms = MIN_OF(at_ms, conn.greeted_ms);
+	else if ((events & POLLIN) && conn.taken < conn.answer_count)
+		at_ms = MIN_OF(at_ms, conn.arrive_ms[conn.taken]);
+	return conn.bad ? 0 : at_ms;
+}
+
+int fake_poll(struct pollfd *fds, unsigned long count, int timeout_ms, uint64_t wake_ms)
+{
+	uint64_t limit_ms = timeout_ms < 0 ? UINT64_MAX : fake.now_ms + (uint64_t)timeout_ms, next_ms = limit_ms;
+	int ready = 0;
+	for (unsigned long i = 0; i < count; i++)
+		next_ms = MIN_OF(next_ms, fds[i].fd == FAKE_WAKE_FD ? wake_ms : ready_at_ms(fds[i].events));
+	if (next_ms == UINT64_MAX)
+		fail_msg("it waits for ever, for nothing that could happen, at %llu ms",
+		         (unsigned long long)fake.now_ms);
+	fake.now_ms = MAX_OF(fake.now_ms, next_ms);
+	for (unsigned long i = 0; i < count; i++) {
+		bool is_wake = fds[i].fd == FAKE_WAKE_FD;
+		bool in = is_wake ? fake.now_ms >= wake_ms : readable(fake.now_ms);
+		bool out = !is_wake && fake.now_ms >= conn.writable_ms;
+		bool hung_up = !is_wake && (conn.bad || fake.now_ms >= conn.break_ms);
+		fds[i].revents = (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0)) & fds[i].events;
+		fds[i].revents = (short)(fds[i].revents | (hung_up ? POLLHUP : 0));
+		ready += fds[i].revents != 0;
+	}
+	return ready;
+}
+
+static void run_pipeline(void);
+
+/* A whole pipeline goes out, is executed or not, and its answers come when they come. */
+static void travel(void)
+{
+	static const char *const states[] = { "40001", "53100", "57014", "57P01", "25006", "22003", "XX000" };
+	static const char *const statements[] = { "result_p0", "result_p256",   "writer_parts", "writer_workers",
+		                                  "lead",      "job_run_state", "writer_refuse" };
+	bool lost_before = fault(15), lost_after = fault(15), never = fault(20);
+	if (fault(6)) {
+		(void)snprintf(fake.error_statement, sizeof(fake.error_statement), "%s",
+		               statements[rng_below(fake.chance, ARRAY_LEN(statements))]); /* fits */
+		(void)snprintf(fake.sqlstate, sizeof(fake.sqlstate), "%s",
+		               states[rng_below(fake.chance, ARRAY_LEN(states))]); /* fits */
+		fake.error_count = 1;
+	}
+	if (lost_before) {
+		conn.break_ms = fake.now_ms + rng_below(fake.chance, 50);
+		drop_commands();
+		return;
+	}
+	run_pipeline();
+	conn.taken = 0;
+	uint64_t at_ms = fake.now_ms + (fault(20) ? 3000 + rng_below(fake.chance, 3000) : 0);
+	for (size_t i = 0; i < conn.answer_count; i++) {
+		at_ms += one_in(4) ? rng_below(fake.chance, 20) : 0;
+		conn.arrive_ms[i] = never ? UINT64_MAX : at_ms;
+	}
+	if (lost_after)
+		conn.break_ms = fake.now_ms + rng_below(fake.chance, 50);
 }
 
 /* ---- answers ---- */
@@ -216,8 +322,9 @@ static struct pg_result *run_resolve(const char *name, const struct str *params)
 	struct pg_result *r = new_result(PGRES_TUPLES_OK, 2);
 	for (int32_t i = 1; pg_list_next(&keys); i++) {
 		cell(r, keys.value.data, keys.value.len);
+		int64_t run_id = strcmp(name, "writer_parts") == 0 ? pg_list_read_i64(keys.value) : 0;
 		if (strcmp(name, "writer_parts") == 0)
-			cell_i64(r, 0);
+			cell_i64(r, run_id < 100 ? 0 : run_id % 3 * 256);
 		else
 			cell_i32(r, i);
 	}
@@ -237,7 +344,7 @@ static struct pg_result *execute(const char *name, const struct str *params)
 		cell(r, "", 0);
 		return r;
 	}
-	if (strcmp(name, "result_p0") == 0)
+	if (strncmp(name, "result_p", 8) == 0)
 		return run_result(params);
 	if (strcmp(name, "writer_refuse") == 0) {
 		if (fake.poison_even_refused && (uint64_t)element(params[5], 0) == fake.poison_ask)
@@ -336,6 +443,18 @@ PGconn *__wrap_PQconnectStartParams(const char *const *keywords, const char *con
 	conn.there = true;
 	conn.pipeline = false;
 	conn.fd = eventfd(1, EFD_CLOEXEC); /* always readable and writable: nothing waits */
+	conn.taken = 0;
+	conn.unsent = false;
+	conn.writable_ms = conn.greeted_ms = 0;
+	conn.break_ms = UINT64_MAX;
+	conn.greetings = 0;
+	if (fake.chance) {
+		conn.writable_ms = fake.now_ms + rng_below(fake.chance, 5);
+		conn.greetings = 1 + (unsigned)rng_below(fake.chance, 3);
+		conn.greeted_ms = fault(15) ? UINT64_MAX : fake.now_ms + rng_below(fake.chance, 30);
+		if (fault(15))
+			conn.break_ms = fake.now_ms + rng_below(fake.chance, 40);
+	}
 	fake.connections++;
 	PGconn *c;
 	void *p = &conn;
@@ -346,7 +465,15 @@ PGconn *__wrap_PQconnectStartParams(const char *const *keywords, const char *con
 PostgresPollingStatusType __wrap_PQconnectPoll(PGconn *c)
 {
 	(void)c;
-	return fails() ? PGRES_POLLING_FAILED : PGRES_POLLING_OK;
+	if (fails() || (fake.chance && broken()))
+		return PGRES_POLLING_FAILED;
+	if (!fake.chance || conn.greetings == 0)
+		return PGRES_POLLING_OK;
+	if (fake.now_ms < conn.greeted_ms)
+		return PGRES_POLLING_READING;
+	conn.greetings--;
+	conn.greeted_ms = fake.now_ms + rng_below(fake.chance, 10);
+	return conn.greetings == 0 ? PGRES_POLLING_OK : PGRES_POLLING_READING;
 }
 
 ConnStatusType __wrap_PQstatus(const PGconn *c)
@@ -450,33 +577,50 @@ int __wrap_PQpipelineSync(PGconn *c)
 	(void)c;
 	if (fails())
 		return 0;
-	if (!fake.mute)
+	if (fake.chance) {
+		conn.unsent = true;
+		conn.taken = 0;
+		drop_answers();
+		conn.writable_ms = fake.now_ms + (one_in(3) ? rng_below(fake.chance, 10) : 0);
+	} else if (!fake.mute) {
 		run_pipeline();
+	}
 	return 1;
 }
 
 int __wrap_PQflush(PGconn *c)
 {
 	(void)c;
-	return fails() ? -1 : 0;
+	if (fails() || (fake.chance && broken()))
+		return -1;
+	if (conn.unsent && fake.now_ms < conn.writable_ms)
+		return 1;
+	if (conn.unsent) {
+		conn.unsent = false;
+		travel();
+	}
+	return 0;
 }
 
 int __wrap_PQconsumeInput(PGconn *c)
 {
 	(void)c;
-	return !fails();
+	while (fake.chance && conn.taken < conn.answer_count && fake.now_ms >= conn.arrive_ms[conn.taken])
+		conn.taken++;
+	return !(fails() || (fake.chance && broken()));
 }
 
 int __wrap_PQisBusy(PGconn *c)
 {
 	(void)c;
-	return conn.pipeline && conn.answer_at == conn.answer_count && !conn.bad;
+	size_t here = fake.chance ? conn.taken : conn.answer_count;
+	return conn.pipeline && conn.answer_at == here && !conn.bad;
 }
 
 PGresult *__wrap_PQgetResult(PGconn *c)
 {
 	(void)c;
-	if (conn.answer_at == conn.answer_count)
+	if (conn.answer_at == (fake.chance ? conn.taken : conn.answer_count))
 		return NULL;
 	return conn.answers[conn.answer_at++];
 }

@@ -575,11 +575,18 @@ static enum http_class class_of(const struct flight *f)
 	}
 }
 
+/* As in on_before_request(), but the peer is gone and the second connection never came about. */
+static bool lost_peer(const struct flight *f, CURLcode rc)
+{
+	return rc == CURLE_COULDNT_CONNECT && f->connected && !f->may_repeat && any_sent(f);
+}
+
 /* Out of its multi and into the list of those to hand back. */
 static void finish(struct flight *f, CURLcode rc, enum http_class class)
 {
 	struct http_client *c = f->client;
 	f->rc = rc;
+	f->repeated |= lost_peer(f, rc);
 	f->sent = f->repeated || all_sent(f);
 	(void)curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &f->os_errno); /* 0 where it is not known */
 	f->class = class == HTTP_OK ? class_of(f) : class;

@@ -137,12 +137,19 @@ static bool has_time(const struct exec *e, uint64_t now_ms, uint64_t wait_ms)
 	return e->time_left_ms == 0 || now_ms - e->first_slot_ms + wait_ms < e->time_left_ms;
 }
 
+/* Its server died with the ask under way. Perhaps of it: whether it may be asked in company again is not decided here,
+ * where it would take all its company's attempts with it. */
+static bool saw_a_death(const struct exec_reply *reply, const struct provider_answer *failure)
+{
+	return failure->error_class == CLASS_HOST_FAILED && reply && reply->elapsed_ms > 0;
+}
+
 static void failed(struct exec *e, const struct exec_event *ev, const struct exec_reply *reply,
                    const struct provider_answer *failure, struct exec_action *out, size_t *count)
 {
 	uint32_t wait_ms = backoff_ms(e, failure);
 	bool again = failure->retry != RETRY_NONE && !e->cancelled && e->attempt_count < e->attempts_left &&
-	             has_time(e, ev->now_ms, wait_ms);
+	             has_time(e, ev->now_ms, wait_ms) && !saw_a_death(reply, failure);
 	struct exec_ask ask = this_ask(e);
 	struct exec_action *ended = act(out, count, EXEC_DO_ENDED);
 	ended->ended.ask_id = e->ask_id;

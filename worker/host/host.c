@@ -18,6 +18,7 @@ enum {
 	HEALTH_TIMEOUT_MS = 5000,
 	BACKOFF_FIRST_MS = 1000,
 	BACKOFF_MAX_MS = 60 * 1000,
+	BACKOFF_WAS_UP_MAX_MS = 8 * 1000, /* of one that could be started: perhaps a sample kills it */
 	GOOD_HEALTH_MS = 60 * 1000,
 	STOP_GRACE_MS = 5000,
 	LOG_BYTES_MAX = 16 << 20,
@@ -70,7 +71,8 @@ static void fail(struct host *h, struct server *s, const char *why)
 	s->process = NULL;
 	if (s->state == SERVER_UP && h->now_ms >= s->since_ms + GOOD_HEALTH_MS)
 		s->backoff_ms = 0;
-	s->backoff_ms = s->backoff_ms == 0 ? BACKOFF_FIRST_MS : MIN_OF(s->backoff_ms * 2, (uint32_t)BACKOFF_MAX_MS);
+	uint32_t most_ms = s->state == SERVER_UP ? BACKOFF_WAS_UP_MAX_MS : BACKOFF_MAX_MS;
+	s->backoff_ms = s->backoff_ms == 0 ? BACKOFF_FIRST_MS : MIN_OF(s->backoff_ms * 2, most_ms);
 	set_state(h, s, SERVER_BACKOFF);
 	s->next_ms = h->now_ms + s->backoff_ms;
 	(void)snprintf(text, sizeof(text), "model server '%.*s' %s; see host-%.*s.log of the worker",

@@ -514,6 +514,25 @@ static void later_epochs_ask_with_another_seed(void **state)
 	assert_non_null(strstr(f->body, "\"seed\":102"));
 }
 
+static void a_sample_that_was_asked_when_its_server_died_is_given_back_at_once(void **state)
+{
+	struct fixture *f = *state;
+	make(f, context_json, 5, 0, "{\"id\":\"a\",\"input\":\"Capital\",\"target\":\"Paris\"}");
+	slot(f);
+	transport(f, CLASS_HOST_FAILED); /* the server had not even taken the request: another try */
+	expect(f, "ask 600000 ms\nended host_failed waits\nkeep host_failed\n");
+	kept(f);
+	slot(f);
+	struct exec_event ev = { .kind = EXEC_EV_REPLY };
+	ev.reply.reply = (struct provider_reply){ .transport = CLASS_HOST_FAILED, .transport_text = STR("closed") };
+	ev.reply.elapsed_ms = 1;
+	step(f, ev);
+	expect(f, "ask 600000 ms\nended host_failed\nkeep host_failed at last\n");
+	assert_int_equal(f->held[0]->m.latency_ms, 1); /* by which the coordinator knows it for a death */
+	kept(f);
+	expect(f, "finish\n");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -541,6 +560,7 @@ int main(void)
 		TEST(a_hosted_server_is_asked_at_its_address_and_named_in_the_fingerprint),
 		TEST(an_answer_that_fits_no_record_is_too_large),
 		TEST(later_epochs_ask_with_another_seed),
+		TEST(a_sample_that_was_asked_when_its_server_died_is_given_back_at_once),
 	};
 	return cmocka_run_group_tests_name("exec", tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ struct connection {
 	uint64_t send_at_ms; /* nothing goes out before */
 	unsigned drip_ms;    /* one byte each time */
 	unsigned requests;
-	bool close_after, mute, deaf;
+	bool close_after, mute, deaf, gone;
 };
 
 struct http_server {
@@ -98,8 +98,9 @@ static void answer(struct http_server *s, struct connection *c, struct str head,
 		c->mute = true;
 	else if (str_eq_c(name, "close"))
 		c->close_after = true;
-	else if (str_eq_c(name, "second")) {
+	else if (str_eq_c(name, "second") || str_eq_c(name, "gone")) {
 		c->close_after = c->requests > 1;
+		c->gone = c->close_after && str_eq_c(name, "gone");
 		if (c->requests == 1)
 			answer_text(c, 200, STR("first"), "");
 	} else if (str_eq_c(name, "partial")) {
@@ -184,6 +185,10 @@ static void read_some(struct http_server *s, struct connection *c)
 		return;
 	}
 	take_requests(s, c);
+	if (c->gone) { /* before the connection: whoever comes again is refused */
+		close(s->listener);
+		s->listener = -1;
+	}
 	if (c->close_after && c->out.len == 0)
 		drop(c);
 }

@@ -11,6 +11,7 @@
  *   /hang          nothing at all
  *   /close         closes when the request has come
  *   /second        200 to the first request of a connection, closes on the second
+ *   /gone          as /second, and nobody listens any more
  *   /partial       closes inside the body
  *   /garbage       what is not HTTP
  *   /badchunk      a chunked body with a broken length

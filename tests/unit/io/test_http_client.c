@@ -324,6 +324,23 @@ static void a_kept_connection_that_closes_on_a_post_does_not_repeat_it(void **st
 	assert_int_equal(http_server_requests(f->server), 2);
 }
 
+static void a_post_on_a_kept_connection_of_a_server_that_then_dies_had_been_sent(void **state)
+{
+	struct fixture *f = *state;
+	struct http_request r = request_of(f, "/gone");
+	r.body = STR("{}");
+	struct http_done d = ask(f, r);
+	expect_class(&d, HTTP_OK, ERR_OK, true);
+	http_done_free(&d);
+	d = ask(f, r); /* libcurl tries a new connection, which is refused: but the first one had the request */
+	expect_class(&d, HTTP_CLOSED, ERR_CONNECT, true);
+	http_done_free(&d);
+	d = ask(f, r);
+	expect_class(&d, HTTP_CONNECT, ERR_CONNECT, false);
+	http_done_free(&d);
+	assert_int_equal(http_server_requests(f->server), 2);
+}
+
 static void a_kept_connection_that_closes_on_a_get_is_replaced(void **state)
 {
 	struct fixture *f = *state;
@@ -614,6 +631,7 @@ int main(void)
 		TEST(a_host_that_does_not_answer_the_knock_is_a_connect_timeout),
 		TEST(a_request_that_did_not_leave_whole_is_not_called_sent),
 		TEST(a_kept_connection_that_closes_on_a_post_does_not_repeat_it),
+		TEST(a_post_on_a_kept_connection_of_a_server_that_then_dies_had_been_sent),
 		TEST(a_kept_connection_that_closes_on_a_get_is_replaced),
 		TEST(a_connection_closed_while_it_rests_is_replaced_without_a_failure),
 		TEST(cancelled_requests_come_back_as_such),

@@ -113,13 +113,47 @@ class Endpoint:
         self.process.stdout.close()
 
 
+class OwnWorker:
+    """One assay-worker by hand: folder/NAME holds its worker.yaml, its key, its state and its log."""
+
+    def __init__(self, lab, name, settings, flags):
+        self.folder = lab.folder / name
+        self.config = lab.write(f"{name}/worker.yaml", "schema: assay.worker.v1\n" + settings)
+        public = subprocess.run([BUILD / "tests/integration/wire/wire_attack", "keygen", self.folder / "own.key"],
+                                capture_output=True, text=True, check=True).stdout.strip()
+        lab.assay("workers", "keys", "add", name, public)
+        state = () if "--state" in flags else ("--state", self.folder / "state")
+        self.arguments = [BUILD / "assay-worker", "--config", self.config, "--coordinator", lab.status()["endpoint"],
+                          "--server-key", lab.home / "keys/coordinator.public", "--key", self.folder / "own.key", "--name",
+                          name, *state, *flags]
+        self.env = lab.env
+        self.start()
+
+    def start(self):
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(list(map(str, self.arguments)), env=self.env, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, preexec_fn=die_with_test)
+
+    def log(self):
+        return (self.folder / "log").read_text(errors="replace")
+
+    def stop(self, number=signal.SIGTERM):
+        """Its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def close(self):
+        self.stop(signal.SIGKILL)
+
+
 class Lab:
     def __init__(self, workers=2, env=None, home=None):
         self.workers = workers
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="assay-lab-", dir="/tmp"))
         self.home = pathlib.Path(home) if home else self.folder / "home"
         self.env = clean_environment(ASSAY_HOME=self.home, **(env or {}))
-        self.endpoints = []
+        self.endpoints, self.own_workers = [], []
         self.guard = subprocess.Popen([sys.executable, __file__, "guard", self.home, self.folder, BUILD / "assay"],
                                       stdin=subprocess.PIPE, env=self.env, start_new_session=True)
 
@@ -136,8 +170,8 @@ class Lab:
         return self.assay("down", timeout=200)
 
     def close(self):
-        for endpoint in self.endpoints:
-            endpoint.close()
+        for process in self.endpoints + self.own_workers:
+            process.close()
         try:
             subprocess.run([BUILD / "assay", "down"], env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
                            timeout=200, check=False)
@@ -152,7 +186,8 @@ class Lab:
     def broken(self):
         """What no test may cause: a bug that stopped a program, a sanitizer's report, a crash. SIGKILL is the tests'."""
         found = []
-        for path in (self.home / "logs").glob("*.log") if (self.home / "logs").exists() else []:
+        places = list((self.home / "logs").glob("*.log")) + [w.folder / "log" for w in self.own_workers]
+        for path in places:
             text = path.read_text(errors="replace")
             marks = r"Sanitizer: |runtime error: |^bug: |signal (4|6|7|8|11) \("
             if re.search(marks, text, re.M) and path.stem != "postgres":
@@ -201,6 +236,14 @@ class Lab:
     def log(self, name):
         path = self.home / "logs" / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def own_worker(self, name, settings="", *flags):
+        """A worker of one's own, as an operator starts it, with a worker.yaml of ours; waits until it is connected."""
+        worker = OwnWorker(self, name, settings, flags)
+        self.own_workers.append(worker)
+        wait_until(lambda: any(w["name"] == name and w["state"] == "connected"
+                               for w in self.json("workers", "list")["items"]), 20, f"worker {name} has connected")
+        return worker
 
     # ---- the API and the database ----
 

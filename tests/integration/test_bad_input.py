@@ -2,12 +2,11 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import Lab, LabCase, wait_until  # noqa: E402
+from lab import Lab, LabCase  # noqa: E402
 
 SUITE = """schema: assay.suite.v1
 name: bad
@@ -306,21 +305,7 @@ class HostNotAllowed(unittest.TestCase):
         self.addCleanup(lab.close)
         lab.up()
         endpoint = lab.endpoint()
-        # A worker of one's own, as an operator starts it: its file allows one host only.
-        from lab import BUILD, die_with_test
-        config = lab.write("own/worker.yaml", "schema: assay.worker.v1\nallowed_hosts: [api.example.com]\n")
-        key = subprocess.run([BUILD / "tests/integration/wire/wire_attack", "keygen", lab.folder / "own.key"],
-                             capture_output=True, text=True, check=True).stdout.strip()
-        lab.assay("workers", "keys", "add", "own", key)
-        worker = subprocess.Popen([BUILD / "assay-worker", "--config", config, "--state", lab.folder / "own",
-                                   "--coordinator", lab.status()["endpoint"], "--server-key",
-                                   lab.home / "keys/coordinator.public", "--key", lab.folder / "own.key", "--name", "own"],
-                                  env=lab.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                  preexec_fn=die_with_test)
-        self.addCleanup(worker.wait)
-        self.addCleanup(worker.kill)
-        wait_until(lambda: any(w["name"] == "own" and w["state"] == "connected"
-                               for w in lab.json("workers", "list")["items"]), 20, "the worker has connected")
+        lab.own_worker("own", "allowed_hosts: [api.example.com]\n")
         lab.add_model("local", endpoint.url + "/v1")
         result = lab.assay("run", lab.write_suite(3, name="three"), "--model", "local", ok=2)
         self.assertIn("127.0.0.1", result.err)

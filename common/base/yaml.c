@@ -125,6 +125,10 @@ static enum err_code check_text(struct reader *r)
 	if (r->text.len > TEXT_BYTES_MAX)
 		return error_set(r->reterr, ERR_LIMIT, "%s: %zu bytes of YAML, at most %d MiB are read", r->doc->name,
 		                 r->text.len, TEXT_BYTES_MAX >> 20);
+	if (str_starts(r->text, STR("\xEF\xBB\xBF")))
+		return fail_at(r, 1, 1, "the file starts with a byte order mark; save it without");
+	if (str_starts(r->text, STR("\xFF\xFE")) || str_starts(r->text, STR("\xFE\xFF")))
+		return fail_at(r, 1, 1, "the file is UTF-16; save it as UTF-8 without a byte order mark");
 	ptrdiff_t nul = str_find_char(r->text, '\0');
 	if (nul >= 0)
 		return fail_at_byte(r, (size_t)nul, "a NUL byte stands here");

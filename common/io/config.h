@@ -61,6 +61,7 @@ struct config_program {
 	size_t flag_count;
 	const struct config_command *commands; /* none: a daemon, which takes no operands */
 	size_t command_count;
+	const char *variables; /* lines of the help about variables that are no flags, or NULL */
 };
 
 struct config;

@@ -401,7 +401,12 @@ bool config_help(const struct config_program *program, struct str words, struct 
 		           program->flag_count, out);
 		(void)buf_append_c(out, "  -h, --help                  this text, or that of a command\n"
 		                        "  --version                   the version\n"
-		                        "\nEach flag may also stand in the environment as ASSAY_<FLAG>.\n");
+		                        "\nvariables:\n");
+		struct str rest = str_from(program->variables), line;
+		while (str_split(&rest, '\n', &line))
+			if (line.len)
+				(void)buf_printf(out, "  %.*s\n", STR_ARG(line));
+		(void)buf_append_c(out, "  ASSAY_<FLAG>                each flag, its dashes as underscores\n");
 	}
 	return !out->failed;
 }

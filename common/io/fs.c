@@ -43,6 +43,7 @@ static enum err_code code_of_errno(int error_number)
 		return ERR_DENIED;
 	case ENAMETOOLONG:
 	case ELOOP:
+	case EISDIR:
 		return ERR_INVALID;
 	case ENOMEM:
 		return ERR_NOMEM;

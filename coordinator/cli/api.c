@@ -19,12 +19,51 @@ enum {
 
 struct api {
 	struct http_client *client;
-	char url[512];
+	char url[512];    /* the one that is asked */
+	char named[2048]; /* the ones that were named, with commas: the coordinators of one installation */
 	char authorization[TOKEN_BYTES_MAX + 64];
 	uint32_t timeout_ms;
 	int signal_fd; /* read by nobody here: cli_fail() asks it which signal it was */
 	bool quiet;
 };
+
+/* The server that was named behind the present one, the first one behind the last: false when there is no other. */
+static bool next_server(struct api *a)
+{
+	struct str rest = str_from(a->named), one, first = STR(""), found = STR("");
+	for (bool next = false; found.len == 0 && str_split(&rest, ',', &one);) {
+		if (first.len == 0)
+			first = one;
+		if (next)
+			found = one;
+		next = str_eq_c(one, a->url);
+	}
+	if (found.len == 0)
+		found = first;
+	if (found.len == 0 || str_eq_c(found, a->url))
+		return false;
+	(void)snprintf(a->url, sizeof(a->url), "%.*s", STR_ARG(found)); /* as long as it was checked to be */
+	return true;
+}
+
+static enum err_code name_servers(struct api *a, struct str text, struct error *reterr)
+{
+	struct str one;
+	size_t used = 0;
+	while (str_split(&text, ',', &one)) {
+		while (one.len && one.data[one.len - 1] == '/')
+			one.len--;
+		if (!str_starts(one, STR("http://")) && !str_starts(one, STR("https://")))
+			return error_set(reterr, ERR_INVALID,
+			                 "--server must begin with http:// or https://, not '%.*s'", STR_ARG(one));
+		if (one.len >= sizeof(a->url) || used + one.len + 2 > sizeof(a->named))
+			return error_set(reterr, ERR_INVALID, "--server: too long");
+		used += (size_t)snprintf(a->named + used, sizeof(a->named) - used, "%s%.*s", used ? "," : "",
+		                         STR_ARG(one)); /* fits */
+	}
+	IGNORE(next_server(a)); /* the first one */
+	return ERR_OK;
+}
 
 /* The token belongs to a server: an embedded installation's is of no use elsewhere, and is not sent there. */
 static enum err_code find_server(struct api *a, const struct cli *c, struct fs_path *ret_token, struct error *reterr)
@@ -34,12 +73,9 @@ static enum err_code find_server(struct api *a, const struct cli *c, struct fs_p
 	const char *token_file = getenv("ASSAY_TOKEN_FILE");
 	struct str named = config_text(c->config, "server");
 	if (named.len) {
-		if (!str_starts(named, STR("http://")) && !str_starts(named, STR("https://")))
-			return error_set(reterr, ERR_INVALID,
-			                 "--server must begin with http:// or https://, not '%.*s'", STR_ARG(named));
-		while (named.len && named.data[named.len - 1] == '/')
-			named.len--;
-		(void)snprintf(a->url, sizeof(a->url), "%.*s", STR_ARG(named));
+		enum err_code named_err = name_servers(a, named, reterr);
+		if (named_err != ERR_OK)
+			return named_err;
 		if (token_file && *token_file) {
 			*ret_token = fs_path("%s", token_file);
 			return ERR_OK;
@@ -59,6 +95,7 @@ static enum err_code find_server(struct api *a, const struct cli *c, struct fs_p
 	if (err != ERR_OK)
 		return err;
 	(void)snprintf(a->url, sizeof(a->url), "%s", status.url);
+	memcpy(a->named, a->url, sizeof(a->url)); /* shorter */
 	*ret_token = token_file && *token_file ? fs_path("%s", token_file) : home_path(&home, "token");
 	return ERR_OK;
 }
@@ -239,15 +276,35 @@ static enum err_code send_once(struct api *a, const struct api_call *call, struc
 	return ERR_OK;
 }
 
+/* Whoever leads: the server that answered last, else the others that were named, one after the other; and from a
+ * standby to where it says that its leader is. A leader that has just died is still named by its standby: that is an
+ * answer too, "nobody leads", and the next call begins at the standby again. */
+static enum err_code send_to_leader(struct api *a, const struct api_call *call, struct api_answer *ret_answer,
+                                    struct error *reterr)
+{
+	char standby[sizeof(a->url)], leader[sizeof(a->url)], first[sizeof(a->url)];
+	enum err_code err;
+	memcpy(first, a->url, sizeof(first));
+	do {
+		err = send_once(a, call, ret_answer, reterr);
+		if (err == ERR_OK && leader_of(ret_answer, leader, sizeof(leader)) && strcmp(leader, a->url) != 0) {
+			api_answer_done(ret_answer);
+			memcpy(standby, a->url, sizeof(standby));
+			memcpy(a->url, leader, sizeof(leader));
+			err = send_once(a, call, ret_answer, reterr);
+			if (err != ERR_CONNECT)
+				return err;
+			memcpy(a->url, standby, sizeof(standby));
+			return error_wrap(reterr, ERR_AGAIN,
+			                  "nobody leads just now: %s stands by, and its leader is gone", standby);
+		}
+	} while (err == ERR_CONNECT && next_server(a) && strcmp(a->url, first) != 0);
+	return err;
+}
+
 enum err_code api_send(struct api *a, const struct api_call *call, struct api_answer *ret_answer, struct error *reterr)
 {
-	enum err_code err = send_once(a, call, ret_answer, reterr);
-	char leader[sizeof(a->url)];
-	if (err == ERR_OK && leader_of(ret_answer, leader, sizeof(leader)) && strcmp(leader, a->url) != 0) {
-		api_answer_done(ret_answer);
-		memcpy(a->url, leader, sizeof(leader));
-		err = send_once(a, call, ret_answer, reterr);
-	}
+	enum err_code err = send_to_leader(a, call, ret_answer, reterr);
 	if (err == ERR_OK && ret_answer->status >= 400) {
 		err = problem(a->url, ret_answer, reterr);
 		api_answer_done(ret_answer);

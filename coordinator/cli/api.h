@@ -1,8 +1,9 @@
 /* coordinator/cli/api.h - the API as the command line uses it: one call, one document or one error in words.
  *
  * Where the server is: --server or ASSAY_URL, else the embedded installation of $ASSAY_HOME. The token comes from
- * ASSAY_TOKEN_FILE, else from $ASSAY_HOME/token; never from a flag. A standby's answer is followed to its leader once.
- * One thread. */
+ * ASSAY_TOKEN_FILE, else from $ASSAY_HOME/token; never from a flag. Several servers with commas between them are the
+ * coordinators of one installation: who cannot be reached is passed over, and a standby's answer is followed to its
+ * leader. One thread. */
 #ifndef ASSAY_CLI_API_H
 #define ASSAY_CLI_API_H
 

@@ -27,10 +27,10 @@ enum { CLI_OUTPUT_BYTES_MAX = 256 << 20 };
 
 struct cli {
 	const struct config *config;
-	const char *program_path; /* of this executable, absolute */
-	bool json, quiet, verbose, color, progress;
-	unsigned width; /* columns of the terminal, or 100 */
-	int signal_fd;  /* SIGINT, SIGTERM; -1: not watched */
+	const char *program_path;                               /* of this executable, absolute */
+	bool json, jsonl, csv, quiet, verbose, color, progress; /* jsonl: a line a row, with json set too */
+	unsigned width;                                         /* columns of the terminal, or 100 */
+	int signal_fd;                                          /* SIGINT, SIGTERM; -1: not watched */
 };
 
 /* The ending of a counted noun: "1 worker", "2 workers". */

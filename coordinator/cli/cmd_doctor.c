@@ -67,8 +67,8 @@ static void look_at_home(struct doctor *d)
 		        !alive        ? BAD
 		        : p->restarts ? WARN
 		                      : GOOD,
-		        p->name, "%s, %llu restarts%s%s", alive ? p->state : "dead", (unsigned long long)p->restarts,
-		        p->restarts ? ": assay logs " : "", p->restarts ? p->name : "");
+		        p->name, "%s, %llu restart%s%s%s", alive ? p->state : "dead", (unsigned long long)p->restarts,
+		        CLI_S(p->restarts), p->restarts ? ": assay logs " : "", p->restarts ? p->name : "");
 	}
 }
 
@@ -117,14 +117,14 @@ static void look_at_server(struct doctor *d)
 	int64_t replicas = json_i64_or(json_get(db, "replicas"), 0);
 	if (replicas > 0 && json_i64_or(json_get(db, "synchronous_replicas"), 0) == 0)
 		finding(d, WARN, "database",
-		        "%lld replicas, none synchronous: a failover can lose what is older than 60 s of lag",
-		        (long long)replicas);
+		        "%lld replica%s, none synchronous: a failover can lose what is older than 60 s of lag",
+		        (long long)replicas, CLI_S(replicas));
 	int64_t workers = json_i64_or(json_get(fleet, "workers"), 0);
 	finding(d, workers ? GOOD : WARN, "workers", "%lld connected", (long long)workers);
 	int64_t refused = json_i64_or(json_get(fleet, "refused_handshakes"), 0);
 	if (refused)
-		finding(d, WARN, "workers", "%lld handshakes of unknown keys were refused: assay workers keys",
-		        (long long)refused);
+		finding(d, WARN, "workers", "%lld handshake%s of unknown keys refused: assay workers keys",
+		        (long long)refused, CLI_S(refused));
 	look_at_runs(d, h);
 	api_answer_done(&answer);
 	api_close(a);
@@ -149,6 +149,7 @@ enum cli_exit cmd_doctor(struct cli *c)
 		return printed == CLI_OK ? status : printed;
 	}
 	buf_done(&d.json);
-	cli_print_line("%u good, %u warnings, %u bad", d.counts[GOOD], d.counts[WARN], d.counts[BAD]);
+	cli_print_line("%u good, %u warning%s, %u bad", d.counts[GOOD], d.counts[WARN], CLI_S(d.counts[WARN]),
+	               d.counts[BAD]);
 	return status;
 }

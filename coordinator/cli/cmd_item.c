@@ -1,6 +1,7 @@
 #include "common/base/unicode.h"
 #include "coordinator/cli/api.h"
 #include "coordinator/cli/commands.h"
+#include "coordinator/cli/withheld.h"
 
 enum { SHOWN_BYTES_MAX = 16 << 20 };
 
@@ -89,52 +90,6 @@ static void print_item(const struct json *root)
 		cli_print_line("nothing came of it yet");
 }
 
-/* Text that a model or a provider wrote: withheld from --json unless it is asked for (INTERFACES.md 2). */
-static bool is_content(struct str key)
-{
-	static const char *const names[] = { "content",  "answer",    "request",     "response",
-		                             "evidence", "extracted", "explanation", "request_id" };
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (str_eq_c(key, names[i]))
-			return true;
-	return false;
-}
-
-static void write_without_content(struct json_write *w, const struct json *v)
-{
-	if (json_kind(v) == JSON_OBJECT) {
-		json_write_object(w);
-		for (struct json_iter it = { 0 }; json_next(v, &it);) {
-			if (is_content(it.key))
-				continue;
-			json_write_key_str(w, it.key);
-			write_without_content(w, it.value);
-		}
-		json_write_object_end(w);
-	} else if (json_kind(v) == JSON_ARRAY) {
-		json_write_array(w);
-		for (size_t i = 0; i < json_len(v); i++)
-			write_without_content(w, json_at(v, i));
-		json_write_array_end(w);
-	} else {
-		json_write_value(w, v);
-	}
-}
-
-/* The document of the server but for what is withheld; the server bounds its depth. */
-static void write_withheld(struct json_write *w, const struct json *root)
-{
-	json_write_object(w);
-	for (struct json_iter it = { 0 }; json_next(root, &it);) {
-		if (is_content(it.key))
-			continue;
-		json_write_key_str(w, it.key);
-		write_without_content(w, it.value);
-	}
-	json_write_field_bool(w, "content_withheld", true);
-	json_write_object_end(w);
-}
-
 enum cli_exit cmd_item_show(struct cli *c)
 {
 	struct api *a;
@@ -165,7 +120,7 @@ enum cli_exit cmd_item_show(struct cli *c)
 		struct json_write w;
 		buf_init(&out, CLI_OUTPUT_BYTES_MAX);
 		json_write_init(&w, &out, false);
-		write_withheld(&w, json_root(answer.doc));
+		withheld_write(&w, json_root(answer.doc));
 		status = cli_print_json(&out);
 	}
 	api_answer_done(&answer);

@@ -8,14 +8,38 @@
 
 enum { LOG_BYTES_MAX = 64 << 20, FOLLOW_MS = 200 };
 
+/* With --json the lines stand in one document, with --jsonl each is one. */
+static void put_json_line(const struct cli *c, struct str line, const char *name, bool first)
+{
+	struct buf text;
+	struct json_write w;
+	buf_init(&text, line.len * 8 + 1024);
+	if (!c->jsonl && !first)
+		(void)buf_append_char(&text, ',');
+	json_write_init(&w, &text, false);
+	json_write_object(&w);
+	json_write_field_c(&w, "log", name);
+	json_write_field_str(&w, "line", line);
+	json_write_object_end(&w);
+	if (c->jsonl)
+		(void)buf_append_char(&text, '\n'); /* six bytes a character at most: it fits */
+	cli_print(buf_str(&text));
+	buf_done(&text);
+}
+
 /* Log lines hold text from anywhere; log.h escaped ours, PostgreSQL's own are made visible here. */
-static void print_lines(struct str text, const char *name, bool with_name)
+static void print_lines(const struct cli *c, struct str text, const char *name, bool with_name, size_t *printed)
 {
 	struct str line;
 	while (str_split(&text, '\n', &line)) {
 		struct buf shown;
 		if (line.len == 0)
 			continue;
+		(*printed)++;
+		if (c->json) {
+			put_json_line(c, line, name, *printed == 1);
+			continue;
+		}
 		buf_init(&shown, line.len * 8 + 64);
 		if (unicode_visible(line, &shown))
 			cli_print_line("%s%s%.*s", with_name ? name : "", with_name ? ": " : "",
@@ -40,14 +64,17 @@ struct tail {
 	size_t shown;
 };
 
-static enum err_code show(const struct home *h, struct tail *t, int64_t lines, bool with_name, struct error *reterr)
+static enum err_code show(const struct cli *c, const struct home *h, struct tail *t, bool with_name, size_t *printed,
+                          struct error *reterr)
 {
+	int64_t lines = config_i64(c->config, "lines");
 	struct buf text;
 	buf_init(&text, LOG_BYTES_MAX);
 	enum err_code err = fs_read(fs_path("%s/logs/%s.log", h->root.text, t->name).text, &text, reterr);
 	if (err == ERR_OK) {
 		struct str all = buf_str(&text);
-		print_lines(t->shown ? str_slice(all, t->shown, all.len) : last_lines(all, lines), t->name, with_name);
+		print_lines(c, t->shown ? str_slice(all, t->shown, all.len) : last_lines(all, lines), t->name,
+		            with_name, printed);
 		t->shown = all.len;
 	}
 	buf_done(&text);
@@ -83,15 +110,18 @@ enum cli_exit cmd_logs(struct cli *c)
 	struct home h;
 	struct tail tails[64];
 	struct error e;
-	size_t count = 0;
-	int64_t lines = config_i64(c->config, "lines");
+	size_t count = 0, printed = 0;
+	bool follow = config_bool(c->config, "follow"), document = c->json && !c->jsonl;
+	if (follow && document)
+		return cli_fail_text(c, CLI_USAGE, "--follow has no end, and a document needs one: --jsonl");
 	enum err_code err = home_find(false, &h, &e);
 	if (err == ERR_OK)
 		err = find_logs(&h, c, tails, ARRAY_LEN(tails), &count, &e);
-	bool follow = config_bool(c->config, "follow");
+	if (err == ERR_OK && document)
+		cli_print(STR("{\"schema\":\"assay.logs.v1\",\"items\":["));
 	do {
 		for (size_t i = 0; err == ERR_OK && i < count; i++)
-			err = show(&h, &tails[i], lines, count > 1, &e);
+			err = show(c, &h, &tails[i], count > 1, &printed, &e);
 		int number;
 		struct pollfd wake = { .fd = c->signal_fd, .events = POLLIN };
 		if (follow && err == ERR_OK && poll(&wake, 1, FOLLOW_MS) > 0 &&
@@ -99,5 +129,7 @@ enum cli_exit cmd_logs(struct cli *c)
 			return number == SIGTERM ? CLI_TERMINATED : CLI_INTERRUPTED;
 		(void)fflush(stdout);
 	} while (follow && err == ERR_OK);
+	if (err == ERR_OK && document)
+		cli_print(STR("],\"next\":null}\n"));
 	return err == ERR_OK ? CLI_OK : cli_fail(c, &e);
 }

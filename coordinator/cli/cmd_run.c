@@ -154,7 +154,7 @@ static enum cli_exit follow(struct cli *c, struct api *a, uint64_t run_id)
 {
 	struct watch_end end;
 	struct error e;
-	if (watch_run(c, a, run_id, &end, &e) != ERR_OK)
+	if (watch_run(c, a, run_id, 0, &end, &e) != ERR_OK)
 		return cli_fail(c, &e);
 	if (end.interrupted) {
 		cli_note(c, "run %llu goes on without this command: assay runs watch %llu | assay runs cancel %llu",

@@ -1,4 +1,5 @@
 #include "coordinator/cli/commands.h"
+#include "coordinator/cli/list.h"
 #include "coordinator/cli/watch.h"
 
 /* "slice stratum=refund, limit 20, 2 epochs"; empty for a whole suite asked once. */
@@ -39,74 +40,51 @@ static void print_run_row(const struct json *r)
 	buf_done(&part);
 }
 
-/* Rows of a page that a person asked for: the probes of `models probe` are runs too, but nobody's measurements. */
-static size_t print_page(const struct cli *c, const struct json *items, size_t printed, size_t most)
+static void print_listed(const struct cli *c, const struct json *r, bool first)
 {
-	bool all = config_has(c->config, "suite");
-	size_t before = printed;
-	for (size_t i = 0; i < json_len(items) && printed < most; i++) {
-		const struct json *r = json_at(items, i);
-		if (!all && str_eq_c(json_str_or(json_get(r, "suite"), STR("")), CLI_PROBE_SUITE))
-			continue;
-		if (printed == 0)
-			cli_print_line("%6s  %-16s  %-28s %-20s %-11s %15s %8s", "run", "created (UTC)", "suite",
-			               "model", "state", "done", "missing");
-		print_run_row(r);
-		printed++;
-	}
-	return printed - before;
+	(void)c;
+	if (first)
+		cli_print_line("%6s  %-16s  %-28s %-20s %-11s %15s %8s", "run", "created (UTC)", "suite", "model",
+		               "state", "done", "missing");
+	print_run_row(r);
 }
 
-/* One page below `cursor`; filters as they were given. */
-static enum err_code ask_page(struct cli *c, struct api *a, const char *cursor, struct api_answer *ret_page,
-                              struct error *reterr)
+/* The probes of `models probe` are runs too, but nobody's measurements. */
+static bool is_run_wanted(const struct cli *c, const struct json *r)
 {
-	struct buf query;
-	static const char *const filters[] = { "suite", "model", "state" };
-	buf_init(&query, 4096);
-	(void)buf_printf(&query, "/api/v1/runs?limit=%lld", (long long)config_i64(c->config, "limit"));
-	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
-		if (config_has(c->config, filters[i])) {
-			(void)buf_printf(&query, "&%s=", filters[i]);
-			(void)api_put_escaped(&query, config_text(c->config, filters[i]));
-		}
-	if (*cursor)
-		(void)buf_printf(&query, "&cursor=%s", cursor);
-	enum err_code err = api_get(a, ret_page, reterr, "%.*s", STR_ARG(buf_str(&query)));
-	buf_done(&query);
-	return err;
+	return config_bool(c->config, "all") || config_has(c->config, "suite") ||
+	       !str_eq_c(json_str_or(json_get(r, "suite"), STR("")), CLI_PROBE_SUITE);
 }
 
 enum cli_exit cmd_runs_list(struct cli *c)
 {
+	static const char *const filters[] = { "suite", "model", "state" };
 	struct api *a;
 	struct error e;
-	char cursor[64] = "";
-	size_t count = 0, most = (size_t)config_i64(c->config, "limit");
-	bool more = true;
-	enum err_code err = ERR_OK;
+	struct buf path;
+	size_t count = 0;
+	bool filtered = false;
 	if (api_open(c, &a, &e) != ERR_OK)
 		return cli_fail(c, &e);
-	while (err == ERR_OK && more && count < most) {
-		struct api_answer page;
-		struct str next;
-		err = ask_page(c, a, cursor, &page, &e);
-		if (err != ERR_OK)
-			break;
-		const struct json *root = json_root(page.doc), *items = json_get(root, "items");
-		if (c->json)
-			cli_print_line("%.*s", STR_ARG(page.text));
-		count += c->json ? json_len(items) : print_page(c, items, count, most);
-		more = !c->json && json_str(json_get(root, "next"), &next);
-		if (more)
-			(void)snprintf(cursor, sizeof(cursor), "%.*s", STR_ARG(next));
-		api_answer_done(&page);
-	}
+	buf_init(&path, 4096);
+	(void)buf_printf(&path, "/api/v1/runs?limit=%lld", (long long)config_i64(c->config, "limit"));
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
+		if (config_has(c->config, filters[i])) {
+			filtered = true;
+			(void)buf_printf(&path, "&%s=", filters[i]);
+			(void)api_put_escaped(&path, config_text(c->config, filters[i]));
+		}
+	struct list list = { .path = path.data,
+		             .schema = "assay.runs.v1",
+		             .most = (size_t)config_i64(c->config, "limit"),
+		             .wanted = is_run_wanted,
+		             .print = print_listed };
+	enum err_code err = path.failed ? error_set(&e, ERR_INVALID, "the filters are too long")
+	                                : list_show(c, a, &list, &count, &e);
+	buf_done(&path);
 	api_close(a);
 	if (err != ERR_OK)
 		return cli_fail(c, &e);
-	bool filtered = config_given(c->config, "suite") || config_given(c->config, "model") ||
-	                config_given(c->config, "state");
 	if (count == 0)
 		cli_note(c, "no runs%s", filtered ? " of that kind" : " yet: assay run SUITE --model NAME");
 	return count == 0 && filtered ? CLI_NOTHING : CLI_OK;
@@ -259,58 +237,34 @@ static void export_csv(const struct json *row, bool head)
 	buf_done(&line);
 }
 
-static enum err_code export_page(struct cli *c, const struct json *items, bool csv, bool first, struct error *reterr)
+static void print_csv(const struct cli *c, const struct json *row, bool first)
 {
-	struct buf line;
-	struct json_write w;
-	buf_init(&line, CLI_OUTPUT_BYTES_MAX);
-	for (size_t i = 0; i < json_len(items); i++) {
-		if (csv) {
-			export_csv(json_at(items, i), first && i == 0);
-			continue;
-		}
-		buf_clear(&line);
-		json_write_init(&w, &line, false);
-		json_write_value(&w, json_at(items, i));
-		if (!buf_append_char(&line, '\n')) {
-			buf_done(&line);
-			return error_set(reterr, ERR_LIMIT, "a row is over %d bytes", CLI_OUTPUT_BYTES_MAX);
-		}
-		cli_print(buf_str(&line));
-	}
 	(void)c;
-	buf_done(&line);
-	return ERR_OK;
+	export_csv(row, first);
 }
 
+/* Without --csv: JSON lines, or with --json one document. */
 enum cli_exit cmd_runs_export(struct cli *c)
 {
 	enum cli_exit status = CLI_OK;
 	struct api *a;
 	struct error e;
+	char path[120];
+	size_t count = 0;
 	uint64_t run_id = run_operand(c, &status);
-	char cursor[64] = "";
-	bool csv = config_bool(c->config, "csv"), content = config_bool(c->config, "content"), first = true,
-	     more = true;
+	bool content = config_bool(c->config, "content");
 	if (!run_id)
 		return status;
+	if (c->csv && content)
+		return cli_fail_text(c, CLI_USAGE,
+		                     "--csv has no content; for requests and answers: --content without --csv");
 	if (api_open(c, &a, &e) != ERR_OK)
 		return cli_fail(c, &e);
-	enum err_code err = ERR_OK;
-	while (err == ERR_OK && more) {
-		struct api_answer page;
-		struct str next;
-		err = api_get(a, &page, &e, "/api/v1/runs/%llu/results?limit=500&content=%d%s%s",
-		              (unsigned long long)run_id, content, *cursor ? "&cursor=" : "", cursor);
-		if (err != ERR_OK)
-			break;
-		err = export_page(c, json_get(json_root(page.doc), "items"), csv, first, &e);
-		more = json_str(json_get(json_root(page.doc), "next"), &next);
-		if (more)
-			(void)snprintf(cursor, sizeof(cursor), "%.*s", STR_ARG(next));
-		first = false;
-		api_answer_done(&page);
-	}
+	c->jsonl = c->jsonl || (!c->json && !c->csv);
+	(void)snprintf(path, sizeof(path), "/api/v1/runs/%llu/results?limit=500&content=%d", (unsigned long long)run_id,
+	               content);
+	struct list list = { .path = path, .schema = "assay.results.v1", .print = print_csv };
+	enum err_code err = list_show(c, a, &list, &count, &e);
 	api_close(a);
 	return err == ERR_OK ? CLI_OK : cli_fail(c, &e);
 }

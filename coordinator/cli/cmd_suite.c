@@ -1,5 +1,6 @@
 #include "common/base/hash.h"
 #include "coordinator/cli/commands.h"
+#include "coordinator/cli/list.h"
 #include "coordinator/cli/push.h"
 
 enum cli_exit cmd_suite_check(struct cli *c)
@@ -27,8 +28,9 @@ enum cli_exit cmd_suite_check(struct cli *c)
 		suite_free(suite);
 		return cli_print_json(&out);
 	}
-	cli_print_line("ok  %.*s: %zu items%s, %zu metrics, hash %.12s", STR_ARG(suite->name), suite->item_count,
-	               suite->has_holdout ? " with a holdout" : "", suite->metric_count, hex);
+	cli_print_line("ok  %.*s: %zu item%s%s, %zu metric%s, hash %.12s", STR_ARG(suite->name), suite->item_count,
+	               CLI_S(suite->item_count), suite->has_holdout ? " with a holdout" : "", suite->metric_count,
+	               CLI_S(suite->metric_count), hex);
 	cli_note(c, "next: assay suite push %.*s", STR_ARG(path));
 	suite_free(suite);
 	return CLI_OK;
@@ -50,7 +52,8 @@ enum cli_exit cmd_suite_push(struct cli *c)
 	if (c->json)
 		cli_print_line("%.*s", STR_ARG(answer.text));
 	else
-		cli_print_line("%s  %lld items  %s", name, (long long)json_i64_or(json_get(root, "items"), 0),
+		cli_print_line("%s  %lld item%s  %s", name, (long long)json_i64_or(json_get(root, "items"), 0),
+		               CLI_S(json_i64_or(json_get(root, "items"), 0)),
 		               json_bool_or(json_get(root, "created"), false) ? "new version" : "known already");
 	cli_note(c, "next: assay run %.*s --model NAME (assay models list)",
 	         STR_ARG(json_str_or(json_get(root, "name"), STR(""))));
@@ -58,31 +61,38 @@ enum cli_exit cmd_suite_push(struct cli *c)
 	return CLI_OK;
 }
 
+static bool is_suite_wanted(const struct cli *c, const struct json *s)
+{
+	return config_bool(c->config, "all") || !str_eq_c(json_str_or(json_get(s, "name"), STR("")), CLI_PROBE_SUITE);
+}
+
+static void print_suite_row(const struct cli *c, const struct json *s, bool first)
+{
+	(void)c;
+	(void)first;
+	int64_t items = json_i64_or(json_get(s, "items"), 0);
+	cli_print_line("%-32.*s v%-4lld %8lld item%-3s %.*s", STR_ARG(json_str_or(json_get(s, "name"), STR("?"))),
+	               (long long)json_i64_or(json_get(s, "version"), 0), (long long)items, CLI_S(items),
+	               STR_ARG(json_str_or(json_get(s, "task"), STR(""))));
+}
+
 enum cli_exit cmd_suite_list(struct cli *c)
 {
+	static const struct list list = { .path = "/api/v1/suites?limit=500",
+		                          .schema = "assay.suites.v1",
+		                          .wanted = is_suite_wanted,
+		                          .print = print_suite_row };
 	struct api *a;
-	struct api_answer answer;
 	struct error e;
+	size_t count = 0;
 	if (api_open(c, &a, &e) != ERR_OK)
 		return cli_fail(c, &e);
-	enum err_code err = api_get(a, &answer, &e, "/api/v1/suites?limit=500");
+	enum err_code err = list_show(c, a, &list, &count, &e);
 	api_close(a);
 	if (err != ERR_OK)
 		return cli_fail(c, &e);
-	const struct json *items = json_get(json_root(answer.doc), "items");
-	if (c->json)
-		cli_print_line("%.*s", STR_ARG(answer.text));
-	for (size_t i = 0; !c->json && i < json_len(items); i++) {
-		const struct json *s = json_at(items, i);
-		cli_print_line("%-32.*s v%-4lld %8lld items   %.*s",
-		               STR_ARG(json_str_or(json_get(s, "name"), STR("?"))),
-		               (long long)json_i64_or(json_get(s, "version"), 0),
-		               (long long)json_i64_or(json_get(s, "items"), 0),
-		               STR_ARG(json_str_or(json_get(s, "task"), STR(""))));
-	}
-	if (!c->json && json_len(items) == 0)
+	if (count == 0)
 		cli_note(c, "no suites yet: assay init, then assay suite push suite.yaml");
-	api_answer_done(&answer);
 	return CLI_OK;
 }
 

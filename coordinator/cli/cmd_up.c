@@ -179,12 +179,13 @@ enum cli_exit cmd_up(struct cli *c)
 	if (running(&h, &status)) {
 		if (status.process_count != workers + 2u && config_given(c->config, "workers"))
 			cli_note(c,
-			         "already running with %zu workers; to change that: assay down, then assay up "
+			         "already running with %zu worker%s; to change that: assay down, then assay up "
 			         "--workers %u",
-			         status.process_count - 2, workers);
+			         status.process_count - 2, CLI_S(status.process_count - 2), workers);
 		workers = (unsigned)status.process_count - 2;
 	} else {
-		cli_note(c, "starting PostgreSQL, a coordinator and %u workers in %s", workers, h.root.text);
+		cli_note(c, "starting PostgreSQL, a coordinator and %u worker%s in %s", workers, CLI_S(workers),
+		         h.root.text);
 		err = installation_prepare(&h, workers, c->program_path, (const char *const *)environ, &e);
 		if (err == ERR_OK)
 			err = start_supervise(c, &h, workers, &e);
@@ -222,7 +223,8 @@ enum cli_exit cmd_down(struct cli *c)
 		if (err != ERR_OK)
 			return cli_fail(c, &e);
 		if (count)
-			cli_note(c, "stopped %u processes that a killed supervise had left in %s", count, h.root.text);
+			cli_note(c, "stopped %u process%s that a killed supervise had left in %s", count,
+			         count == 1 ? "" : "es", h.root.text);
 		else
 			cli_note(c, "nothing to stop in %s", h.root.text);
 		return CLI_OK;

@@ -19,13 +19,13 @@ cli_command cmd_run;
 cli_command cmd_runs_list, cmd_runs_show, cmd_runs_watch, cmd_runs_cancel, cmd_runs_retry, cmd_runs_export;
 /* cmd_item.c */
 cli_command cmd_item_show, cmd_compare;
-/* cmd_models.c */
+/* cmd_models.c, cmd_probe.c */
 cli_command cmd_models_add, cmd_models_list, cmd_models_probe;
 /* cmd_workers.c */
 cli_command cmd_workers_list, cmd_workers_keys;
 /* cmd_stats.c */
 cli_command cmd_stats_check;
-/* cmd_completion.c */
-cli_command cmd_completion, cmd_version;
+/* cmd_completion.c, cmd_help.c */
+cli_command cmd_completion, cmd_help, cmd_version;
 
 #endif

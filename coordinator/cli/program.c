@@ -5,13 +5,18 @@
 static const char *const colors[] = { "auto", "always", "never", NULL };
 static const char *const onlys[] = { "flipped", NULL };
 
+static const char *const states[] = { "queued",     "running",   "done",        "decided",
+	                              "incomplete", "cancelled", "over_budget", NULL };
+
 static const struct config_flag global_flags[] = {
 	{ .name = "server",
 	  .kind = CONFIG_TEXT,
 	  .value_name = "URL",
 	  .env = "ASSAY_URL",
-	  .help = "the coordinator's API (default: the installation in $ASSAY_HOME)" },
+	  .help = "the API (default: of $ASSAY_HOME)" },
 	{ .name = "json", .kind = CONFIG_BOOL, .help = "one JSON document to stdout" },
+	{ .name = "jsonl", .kind = CONFIG_BOOL, .help = "lists and exports: a JSON line a row" },
+	{ .name = "csv", .kind = CONFIG_BOOL, .help = "exports: CSV with the primary score" },
 	{ .name = "quiet", .letter = 'q', .kind = CONFIG_BOOL, .help = "no messages to stderr" },
 	{ .name = "verbose", .letter = 'v', .kind = CONFIG_BOOL, .help = "more messages" },
 	{ .name = "color",
@@ -91,11 +96,7 @@ static const struct config_flag list_flags[] = {
 	  .value_name = "NAME",
 	  .help = "only of this model",
 	  .marks = CONFIG_NO_ENV },
-	{ .name = "state",
-	  .kind = CONFIG_TEXT,
-	  .value_name = "STATE",
-	  .help = "queued running done incomplete cancelled",
-	  .marks = CONFIG_NO_ENV },
+	{ .name = "state", .kind = CONFIG_CHOICE, .choices = states, .help = "only in it", .marks = CONFIG_NO_ENV },
 	{ .name = "limit",
 	  .kind = CONFIG_I64,
 	  .default_text = "30",
@@ -103,6 +104,7 @@ static const struct config_flag list_flags[] = {
 	  .max = 500,
 	  .help = "how many",
 	  .marks = CONFIG_NO_ENV },
+	{ .name = "all", .kind = CONFIG_BOOL, .help = "the probes of `models probe` too", .marks = CONFIG_NO_ENV },
 };
 static const struct config_flag watch_flags[] = {
 	{ .name = "baseline",
@@ -113,10 +115,12 @@ static const struct config_flag watch_flags[] = {
 	  .help = "compare with this run" },
 };
 static const struct config_flag export_flags[] = {
-	{ .name = "csv", .kind = CONFIG_BOOL, .help = "CSV with the primary score instead of JSON lines" },
 	{ .name = "content", .kind = CONFIG_BOOL, .help = "with requests, responses and answers" },
 };
-static const struct config_flag item_flags[] = {
+static const struct config_flag suites_flags[] = {
+	{ .name = "all", .kind = CONFIG_BOOL, .help = "those that Assay made for itself too", .marks = CONFIG_NO_ENV },
+};
+static const struct config_flag content_flags[] = {
 	{ .name = "content", .kind = CONFIG_BOOL, .help = "with --json: what the model wrote too" },
 };
 static const struct config_flag compare_flags[] = {
@@ -158,7 +162,10 @@ static const struct config_command commands[] = {
 	  .operand_max = 1,
 	  .summary = "register a suite; the same content is the same version",
 	  .examples = "assay suite push suite.yaml\n" },
-	{ .words = "suite list", .summary = "newest version of each suite", .examples = "assay suite list\n" },
+	{ .words = "suite list",
+	  .summary = "newest version of each suite",
+	  .examples = "assay suite list\nassay suite list --all\n",
+	  FLAGS(suites_flags) },
 	{ .words = "suite show",
 	  .operands = "SUITE",
 	  .operand_min = 1,
@@ -166,11 +173,11 @@ static const struct config_command commands[] = {
 	  .summary = "one suite version",
 	  .examples = "assay suite show support\nassay suite show support@3\n" },
 	{ .words = "run",
-	  .operands = "SUITE",
+	  .operands = "SUITE|FILE",
 	  .operand_min = 1,
 	  .operand_max = 1,
 	  .alias = "eval",
-	  .summary = "run a suite with a model and report; a run of that name goes on or is done already",
+	  .summary = "run a suite with a model, or go on with that run; ends in a report",
 	  .examples = "assay run support --model local-smol\nassay run support --model m --limit 50 --dry-run\n"
 	              "assay run suite.yaml --model m --again --baseline 81\n",
 	  FLAGS(run_flags) },
@@ -216,7 +223,7 @@ static const struct config_command commands[] = {
 	  .operand_max = 2,
 	  .summary = "one item: what was asked, answered and scored",
 	  .examples = "assay item show 90 refund-17\n",
-	  FLAGS(item_flags) },
+	  FLAGS(content_flags) },
 	{ .words = "compare",
 	  .operands = "BASE CAND",
 	  .operand_min = 2,
@@ -236,24 +243,32 @@ static const struct config_command commands[] = {
 	  .operand_min = 1,
 	  .operand_max = 1,
 	  .summary = "ask one question and say who answered",
-	  .examples = "assay models probe local-smol\n" },
+	  .examples = "assay models probe local-smol\n",
+	  FLAGS(content_flags) },
 	{ .words = "workers list", .summary = "workers, connected or away", .examples = "assay workers list\n" },
 	{ .words = "workers keys",
-	  .operands = "[list | add NAME KEY | revoke NAME]",
+	  .operands = "[list|add|revoke] [NAME KEY]",
 	  .operand_max = 3,
 	  .summary = "the keys of workers that may connect",
-	  .examples = "assay workers keys\nassay workers keys revoke worker-9\n" },
+	  .examples = "assay workers keys list\n"
+	              "assay workers keys add gpu-7 KEY\n"
+	              "assay workers keys revoke gpu-7\n" },
 	{ .words = "stats check",
 	  .operands = "FILE...",
 	  .operand_min = 1,
 	  .operand_max = 100000,
-	  .summary = "hold the shipped statistics against reference vectors; needs no server",
+	  .summary = "hold the statistics against reference vectors; needs no server",
 	  .examples = "assay stats check vectors/*.json\n" },
 	{ .words = "completion",
 	  .operands = "[bash]",
 	  .operand_max = 1,
 	  .summary = "words for the shell",
 	  .examples = "source <(assay completion)\n" },
+	{ .words = "help",
+	  .operands = "[COMMAND]",
+	  .operand_max = 3,
+	  .summary = "what there is, or how one command is used",
+	  .examples = "assay help\nassay help run\nassay help runs list\n" },
 	{ .words = "version", .summary = "version of this program and of its protocol", .examples = "assay version\n" },
 };
 
@@ -262,7 +277,7 @@ static cli_command *const functions[] = {
 	cmd_supervise,    cmd_suite_check, cmd_suite_push, cmd_suite_list,  cmd_suite_show,   cmd_run,
 	cmd_runs_list,    cmd_runs_show,   cmd_runs_watch, cmd_runs_cancel, cmd_runs_retry,   cmd_runs_export,
 	cmd_item_show,    cmd_compare,     cmd_models_add, cmd_models_list, cmd_models_probe, cmd_workers_list,
-	cmd_workers_keys, cmd_stats_check, cmd_completion, cmd_version,
+	cmd_workers_keys, cmd_stats_check, cmd_completion, cmd_help,        cmd_version,
 };
 _Static_assert(ARRAY_LEN(commands) == ARRAY_LEN(functions), "one function a command");
 
@@ -275,7 +290,34 @@ const struct config_program program_assay = {
 	.flag_count = ARRAY_LEN(global_flags),
 	.commands = commands,
 	.command_count = ARRAY_LEN(commands),
+	.variables = "ASSAY_HOME                  the embedded installation (default ./.assay)\n"
+		     "ASSAY_URL                   another server, as --server\n"
+		     "ASSAY_TOKEN_FILE            its token: a file of mode 0600\n"
+		     "ASSAY_DSN                   for assay-coordinator: its database\n"
+		     "ASSAY_LOG                   for the daemons: debug, info, warn or error\n"
+		     "NO_COLOR, CI, TERM=dumb     plain output\n",
 };
+
+static bool is_among(const struct config_command *command, const char *const *words, size_t count)
+{
+	bool found = false;
+	for (size_t i = 0; i < count && !found; i++)
+		found = str_eq_c(str_from(command->words), words[i]);
+	return found;
+}
+
+bool program_has_rows(const struct config_command *command)
+{
+	static const char *const words[] = { "suite list",   "runs list",    "runs export", "models list",
+		                             "workers list", "workers keys", "logs" };
+	return is_among(command, words, ARRAY_LEN(words));
+}
+
+bool program_has_csv(const struct config_command *command)
+{
+	static const char *const words[] = { "runs export" };
+	return is_among(command, words, ARRAY_LEN(words));
+}
 
 cli_command *program_function(const struct config_command *command)
 {

@@ -52,10 +52,15 @@ static enum err_code as_invalid(enum err_code err, struct error *reterr)
 	return ERR_INVALID;
 }
 
+enum err_code push_read_file(const char *path, struct buf *out, struct error *reterr)
+{
+	return as_invalid(fs_read(path, out, reterr), reterr);
+}
+
 static enum err_code read_yaml(const char *path, struct buf *out, struct error *reterr)
 {
 	buf_init(out, SUITE_YAML_BYTES_MAX);
-	return as_invalid(fs_read(path, out, reterr), reterr);
+	return push_read_file(path, out, reterr);
 }
 
 enum err_code push_read(const char *path, struct suite **ret_suite, struct error *reterr)

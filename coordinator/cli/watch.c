@@ -65,23 +65,29 @@ struct display {
 	bool redraw;
 	uint64_t shown_ms;
 	unsigned last_width;
-	char told[40]; /* the cause that tell_stuck() spoke of last */
+	char told[WATCH_LINE_BYTES]; /* what tell_stuck() said last */
+	uint64_t served_ms;          /* when somebody could serve the run, as far as was seen */
 };
 
-/* Without a line that is redrawn, a run that nobody can serve would be silent: its cause is told once. */
-static void tell_stuck(const struct cli *c, struct display *d, const struct json *run)
+/* What a run that nobody can serve waits for; empty when it is not so. */
+static struct str stuck_text(const struct json *run)
 {
 	static const char *const causes[] = { "no_worker",  "no_provider", "no_alias",
 		                              "no_address", "no_host",     "route_blocked" };
 	struct str cause = json_str_or(json_pointer(run, STR("/waiting_for/0/cause")), STR(""));
-	bool stuck = false;
 	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
-		stuck = stuck || str_eq_c(cause, causes[i]);
-	if (!stuck || str_eq_c(cause, d->told) || (d->redraw && c->progress))
+		if (str_eq_c(cause, causes[i]))
+			return json_str_or(json_pointer(run, STR("/waiting_for/0/text")), STR("?"));
+	return STR("");
+}
+
+/* Without a line that is redrawn, a run that nobody can serve would be silent: its cause is told once. */
+static void tell_stuck(const struct cli *c, struct display *d, struct str text)
+{
+	if (!text.len || str_eq_c(text, d->told) || (d->redraw && c->progress))
 		return;
-	(void)snprintf(d->told, sizeof(d->told), "%.*s", STR_ARG(cause));
-	cli_note(c, "the run waits: %.*s (assay workers list, assay doctor)",
-	         STR_ARG(json_str_or(json_pointer(run, STR("/waiting_for/0/text")), STR("?"))));
+	(void)snprintf(d->told, sizeof(d->told), "%.*s", STR_ARG(text));
+	cli_note(c, "the run waits: %.*s (assay workers list, assay doctor)", STR_ARG(text));
 }
 
 static void show(const struct cli *c, struct display *d, const char *line, uint64_t now, bool last)
@@ -112,12 +118,14 @@ static bool signalled(const struct cli *c, int wait_ms, struct watch_end *end)
 	return signals_next(c->signal_fd, &end->signal, NULL);
 }
 
-enum err_code watch_run(struct cli *c, struct api *a, uint64_t run_id, struct watch_end *ret_end, struct error *reterr)
+enum err_code watch_run(struct cli *c, struct api *a, uint64_t run_id, uint32_t stuck_ms, struct watch_end *ret_end,
+                        struct error *reterr)
 {
 	struct display d = { .redraw = isatty(STDERR_FILENO) };
 	uint64_t begun = clock_now_ms();
 	*ret_end = (struct watch_end){ 0 };
 	d.shown_ms = d.redraw ? 0 : begun;
+	d.served_ms = begun;
 	for (;;) {
 		struct api_answer answer;
 		char line[WATCH_LINE_BYTES];
@@ -131,10 +139,14 @@ enum err_code watch_run(struct cli *c, struct api *a, uint64_t run_id, struct wa
 			(void)snprintf(ret_end->state, sizeof(ret_end->state), "%.*s", STR_ARG(state));
 			watch_line(run, line);
 			show(c, &d, line, now, ended);
-			if (now - begun >= STUCK_MS)
-				tell_stuck(c, &d, run);
+			struct str stuck = stuck_text(run);
+			d.served_ms = stuck.len ? d.served_ms : now;
+			if (stuck_ms && now - d.served_ms >= stuck_ms)
+				(void)snprintf(ret_end->stuck, sizeof(ret_end->stuck), "%.*s", STR_ARG(stuck));
+			else if (now - d.served_ms >= STUCK_MS)
+				tell_stuck(c, &d, stuck);
 			api_answer_done(&answer);
-			if (ended)
+			if (ended || ret_end->stuck[0])
 				return ERR_OK;
 		} else if (err == ERR_CONNECT || err == ERR_AGAIN || err == ERR_TIMEOUT) {
 			(void)snprintf(line, sizeof(line), "waiting for the server: %.150s", reterr->text);

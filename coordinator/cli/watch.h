@@ -10,10 +10,12 @@ struct watch_end {
 	char state[WATCH_STATE_BYTES];
 	bool interrupted;
 	int signal;
+	char stuck[WATCH_LINE_BYTES]; /* why nobody can serve the run; empty: not given up */
 };
 
-/* Until the run has ended, or a signal. A server that goes away is waited for: the run goes on without us. */
-enum err_code watch_run(struct cli *c, struct api *a, uint64_t run_id, struct watch_end *ret_end,
+/* Until the run has ended, or a signal. A server that goes away is waited for: the run goes on without us. With
+ * `stuck_ms` a run that nobody could serve for so long is given up (it goes on waiting by itself); 0: never. */
+enum err_code watch_run(struct cli *c, struct api *a, uint64_t run_id, uint32_t stuck_ms, struct watch_end *ret_end,
                         struct error *reterr) MUST_CHECK;
 
 /* `[####----] 412/1000  41%  3.1/s  ETA 3m10s  err 2  $0.84` of a run document; pure. */

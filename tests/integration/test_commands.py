@@ -129,6 +129,79 @@ class Commands(LabCase):
         lab.add_model("bad-401", self.endpoint.url + "/v1")
         refused = lab.assay("models", "probe", "bad-401", ok=1)
         self.assertIn("Incorrect API key", refused.out + refused.err)
+        document = lab.json("models", "probe", "m")
+        self.assertEqual((document["schema"], document["answers"], document["returned_model"]),
+                         ("assay.probe.v1", True, "m"))
+        self.assertNotIn("answer", document)
+        self.assertIn("answer", lab.json("models", "probe", "m", "--content"))
+        refused = lab.json("models", "probe", "bad-401", ok=1)
+        self.assertEqual((refused["answers"], refused["error_class"]), (False, "auth"))
+        self.assertNotIn("evidence", refused)
+        self.assertIn("Incorrect API key", lab.json("models", "probe", "bad-401", "--content", ok=1)["evidence"])
+        # Probes are suites and runs too, but nobody's: lists show them when asked to.
+        self.assertNotIn("assay-probe", lab.assay("suite", "list").out + lab.assay("suite", "list", "--json").out)
+        self.assertIn("assay-probe", lab.assay("suite", "list", "--all").out)
+        self.assertNotIn("assay-probe", lab.assay("runs", "list").out + lab.assay("runs", "list", "--json").out)
+        self.assertIn("assay-probe", lab.assay("runs", "list", "--all").out)
+
+    def test_an_interrupted_probe_is_cancelled(self):
+        lab = self.lab
+        slow = lab.endpoint("--latency-ms", 60000)
+        lab.add_model("sleepy", slow.url + "/v1")
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            p = subprocess.Popen([BUILD / "assay", "models", "probe", "sleepy"], env=lab.env, stderr=subprocess.PIPE,
+                                 stdin=subprocess.DEVNULL, text=True)
+            wait_until(lambda: [r for r in lab.json("runs", "list", "--all", "--model", "sleepy", ok=None)["items"]
+                                if r["state"] == "running"], 20, "the probe runs")
+            p.send_signal(number)
+            self.assertEqual(p.wait(20), status)
+            self.assertIn("the probe was cancelled", p.stderr.read())
+            p.stderr.close()
+            wait_until(lambda: not [r for r in lab.json("runs", "list", "--all", "--model", "sleepy")["items"]
+                                    if r["state"] == "running"], 20, "the probe's run has ended")
+
+    def test_the_keys_of_workers_are_added_listed_and_revoked(self):
+        lab = self.lab
+        listed = {k["name"]: k["key"] for k in lab.json("workers", "keys")["items"]}
+        self.assertEqual(sorted(listed), ["worker-1", "worker-2"])
+        key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+        self.assertIn("gpu-7  added", lab.assay("workers", "keys", "add", "gpu-7", key).out)
+        self.assertIn(key, lab.assay("workers", "keys", "list").out)
+        for name, given, status, text in (
+                ("gpu-8", "short", 2, "KEY: 'short' is neither"), ("gpu-8", key, 1, "key: it is there already, as that "
+                "of 'gpu-7'"), ("gpu-7", listed["worker-1"], 1, "name: there is a key of 'gpu-7' already"),
+                ("two words", key, 2, "name: 'two words' is no name")):
+            refused = lab.assay("workers", "keys", "add", name, given, ok=status)
+            self.assertIn(text, refused.err)
+            self.assertNotIn("keys/allowed", refused.err)
+        self.assertIn("gpu-7  revoked", lab.assay("workers", "keys", "revoke", "gpu-7").out)
+        self.assertIn("no worker key 'gpu-7'", lab.assay("workers", "keys", "revoke", "gpu-7", ok=4).err)
+        # A worker's own key file will do: what is public of it is sent.
+        lab.assay("workers", "keys", "revoke", "worker-2")
+        self.assertIn("worker-2  added", lab.assay("workers", "keys", "add", "worker-2",
+                                                   lab.home / "keys" / "worker-2").out)
+        for words in (("add",), ("add", "x"), ("revoke",), ("list", "x"), ("drop", "x")):
+            lab.assay("workers", "keys", *words, ok=2)
+        self.wait_connected(["worker-1", "worker-2"])
+
+    def wait_connected(self, names):
+        def connected():
+            return sorted(w["name"] for w in self.lab.json("workers", "list")["items"] if w["state"] == "connected")
+        wait_until(lambda: connected() == names, 30, f"connected: {names}")
+
+    def test_a_key_that_is_revoked_while_connected_ends_the_session_and_its_samples_go_elsewhere(self):
+        lab, n = self.lab, 400
+        key = {k["name"]: k["key"] for k in lab.json("workers", "keys")["items"]}["worker-2"]
+        self.addCleanup(self.wait_connected, ["worker-1", "worker-2"])
+        lab.assay("suite", "push", lab.write_suite(n, name="revoked"))
+        run = lab.start("revoked", "m")
+        lab.wait_done(run, 20)
+        lab.assay("workers", "keys", "revoke", "worker-2")
+        self.addCleanup(lab.assay, "workers", "keys", "add", "worker-2", key)
+        self.wait_connected(["worker-1"])
+        lab.assay("runs", "watch", run)
+        self.assertEqual(lab.run_json(run)["progress"]["done"], n)
+        self.check_recount(run)
 
     def test_text_of_a_model_is_data_on_the_terminal(self):
         lab = self.lab
@@ -213,7 +286,7 @@ class Commands(LabCase):
         self.assertEqual(lab.json("doctor")["schema"], "assay.doctor.v1")
         workers = lab.json("workers", "list")["items"]
         self.assertEqual([w["state"] for w in workers], ["connected", "connected"])
-        self.assertIn("leading", lab.assay("logs", "coordinator").out)
+        self.assertIn("leading", lab.assay("logs", "coordinator", "-n", 10000).out)
         lab.assay("logs", "nobody", ok=4)
         metrics = lab.get("/metrics", token=False)
         for name in ("assay_samples_leased_total", "assay_workers_connected", "assay_results_inserted_total"):

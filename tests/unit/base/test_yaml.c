@@ -73,6 +73,12 @@ static void what_is_refused_is_named_by_its_place(void **state)
 		{ "\"\": 2\n", "s.yaml:1:1: a key must not be empty" },
 		{ "\xC3\xA9: \xff\n", "s.yaml:1:4: byte 0xff is not UTF-8" },
 		{ "a: b\n x: \x01\n", "s.yaml:2:5: control characters are not allowed" },
+		{ "\xEF\xBB\xBF"
+		  "a: 1\n",
+		  "s.yaml:1:1: the file starts with a byte order mark; save it without" },
+		{ "\xFF\xFE"
+		  "a",
+		  "s.yaml:1:1: the file is UTF-16; save it as UTF-8 without a byte order mark" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_string_equal(parse(cases[i].text), cases[i].error);
@@ -294,9 +300,6 @@ static void places_count_as_an_editor_does_in_all_kinds_of_line_breaks(void **st
 	assert_string_equal(parse("\n\xff"), "s.yaml:2:1: byte 0xff is not UTF-8");
 	assert_string_equal(parse("a: 1\rb: 1\ra: 2"),
 	                    "s.yaml:3:1: the key 'a' stands here again (first at line 1, column 1)");
-	assert_string_equal(parse("\xEF\xBB\xBF"
-	                          "a: 1\n\tb: 2\n"),
-	                    "s.yaml:2:1: indent with spaces, not tabs");
 }
 
 static void the_first_key_that_comes_again_is_named(void **state)

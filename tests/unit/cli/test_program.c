@@ -61,6 +61,37 @@ static void every_example_is_taken(void **state)
 		check_examples(str_from(program_assay.commands[i].examples), &program_assay.commands[i]);
 }
 
+/* A terminal has 80 or 100 columns; what is longer is cut or broken where nobody wants it. */
+static void no_line_of_help_is_over_100_columns(void **state)
+{
+	(void)state;
+	struct buf text;
+	struct str rest, line;
+	buf_init(&text, 1 << 20);
+	assert_true(config_help(&program_assay, STR(""), &text));
+	for (size_t i = 0; i < program_assay.command_count; i++)
+		assert_true(config_help(&program_assay, str_from(program_assay.commands[i].words), &text));
+	rest = buf_str(&text);
+	while (str_split(&rest, '\n', &line))
+		if (line.len > 100)
+			fail_msg("%zu columns: %.*s", line.len, STR_ARG(line));
+	buf_done(&text);
+}
+
+static void help_names_the_variables(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "ASSAY_HOME", "ASSAY_URL", "ASSAY_TOKEN_FILE",
+		                             "ASSAY_DSN",  "ASSAY_LOG", "ASSAY_<FLAG>" };
+	struct buf text;
+	buf_init(&text, 1 << 20);
+	assert_true(config_help(&program_assay, STR(""), &text));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_find(buf_str(&text), str_from(names[i])) < 0)
+			fail_msg("the help does not name %s", names[i]);
+	buf_done(&text);
+}
+
 static void eval_is_run(void **state)
 {
 	(void)state;
@@ -77,6 +108,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_command_has_a_function_a_summary_and_an_example),
 		cmocka_unit_test(every_example_is_taken),
+		cmocka_unit_test(no_line_of_help_is_over_100_columns),
+		cmocka_unit_test(help_names_the_variables),
 		cmocka_unit_test(eval_is_run),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 #include "common/base/json.h"
 #include "common/io/clock.h"
 #include "common/io/http_client.h"
+#include "common/io/keys.h"
 #include "common/io/log.h"
 #include "common/io/signals.h"
 #include "coordinator/cli/commands.h"
@@ -11,7 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READY_MS = 180000, LOOK_MS = 100, DOWN_MS = 150000, TAIL_LINES = 12, LOG_BYTES_MAX = 8 << 20, ENDS_MAX = 4 };
+enum {
+	READY_MS = 180000,
+	LOOK_MS = 100,
+	DOWN_MS = 150000,
+	TAIL_LINES = 12,
+	LOG_BYTES_MAX = 8 << 20,
+	ENDS_MAX = 4,
+	KEY_CHANGES_MAX = 32
+};
 
 static void pause_ms(int ms)
 {
@@ -163,6 +172,36 @@ static enum cli_exit print_status(const struct cli *c, const struct home *h, con
 	return CLI_OK;
 }
 
+/* The running workers have the keys of when they were started: a key that came or changed since is not theirs. */
+static void tell_changed_keys(const struct cli *c, const struct home_status *status)
+{
+	struct installation_key_change changes[KEY_CHANGES_MAX];
+	struct arena arena;
+	struct buf started;
+	struct fs_path path = fs_path("/proc/%d/environ", (int)status->supervise.pid);
+	buf_init(&started, LOG_BYTES_MAX);
+	arena_init(&arena, 1 << 20);
+	size_t count = 0;
+	if (fs_read(path.text, &started, NULL) == ERR_OK) /* else it has just ended, and the wait below says so */
+		count = installation_key_changes((const char *const *)environ, buf_str(&started), &arena, changes,
+		                                 KEY_CHANGES_MAX);
+	for (size_t i = 0; i < count; i++) {
+		struct str alias = installation_alias(changes[i].name, &arena);
+		if (changes[i].is_new)
+			cli_note(c, "%s is set now but was not when this was started: no worker has the key '%.*s'",
+			         changes[i].name, STR_ARG(alias));
+		else
+			cli_note(c, "%s has another value now: the workers still use the old key '%.*s'",
+			         changes[i].name, STR_ARG(alias));
+	}
+	if (count)
+		cli_note(c, "to give the workers %s: assay down, then assay up",
+		         count == 1 ? "that key" : "those keys");
+	keys_wipe(started.data, started.len);
+	buf_done(&started);
+	arena_done(&arena);
+}
+
 enum cli_exit cmd_up(struct cli *c)
 {
 	struct home h;
@@ -183,6 +222,7 @@ enum cli_exit cmd_up(struct cli *c)
 			         "--workers %u",
 			         status.process_count - 2, CLI_S(status.process_count - 2), workers);
 		workers = (unsigned)status.process_count - 2;
+		tell_changed_keys(c, &status);
 	} else {
 		cli_note(c, "starting PostgreSQL, a coordinator and %u worker%s in %s", workers, CLI_S(workers),
 		         h.root.text);

@@ -36,6 +36,42 @@ size_t installation_key_names(const char *const *environment, struct arena *aren
 	return count;
 }
 
+struct str installation_alias(const char *variable, struct arena *arena)
+{
+	size_t len = strlen(variable) - (sizeof(KEY_SUFFIX) - 1);
+	char *alias = arena_new(arena, len + 1, 1);
+	for (size_t i = 0; i < len; i++) {
+		char c = variable[i];
+		alias[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c == '_' ? '-' : c;
+	}
+	return str_make(alias, len);
+}
+
+/* "NAME=value" of the variable in `started`; empty when it is not there. */
+static struct str find_entry(struct str started, const char *name)
+{
+	struct str entry, wanted = str_from(name);
+	while (str_split(&started, '\0', &entry))
+		if (str_starts(entry, wanted) && entry.len > wanted.len && entry.data[wanted.len] == '=')
+			return entry;
+	return STR("");
+}
+
+size_t installation_key_changes(const char *const *environment, struct str started, struct arena *arena,
+                                struct installation_key_change *out, size_t cap)
+{
+	const char *names[KEY_NAMES_MAX];
+	size_t count = installation_key_names(environment, arena, names, KEY_NAMES_MAX), changes = 0;
+	for (size_t i = 0; i < count && changes < cap; i++) {
+		struct str then = find_entry(started, names[i]), now = STR("");
+		for (size_t k = 0; environment[k] && !now.len; k++)
+			now = find_entry(str_from(environment[k]), names[i]);
+		if (!str_eq(then, now))
+			out[changes++] = (struct installation_key_change){ names[i], then.len <= strlen(names[i]) + 1 };
+	}
+	return changes;
+}
+
 static enum err_code make_token(const struct home *h, struct error *reterr)
 {
 	struct fs_path path = home_path(h, "token");
@@ -113,7 +149,7 @@ static void write_yaml_text(struct buf *out, struct str text)
 }
 
 static enum err_code make_worker(const struct home *h, unsigned number, const char *program_path,
-                                 const char *const *names, size_t name_count, struct error *reterr)
+                                 const char *const *names, size_t name_count, struct arena *arena, struct error *reterr)
 {
 	struct buf text;
 	struct fs_path serve, folder = fs_path("%s/worker-%u", h->root.text, number);
@@ -125,15 +161,8 @@ static enum err_code make_worker(const struct home *h, unsigned number, const ch
 	                          "allowed_hosts: [\"*\"]\nallow_private: true\n");
 	if (name_count)
 		(void)buf_append_c(&text, "keys:\n");
-	for (size_t i = 0; i < name_count; i++) {
-		size_t len = strlen(names[i]) - (sizeof(KEY_SUFFIX) - 1);
-		(void)buf_append_c(&text, "  ");
-		for (size_t k = 0; k < len; k++) {
-			char c = names[i][k];
-			(void)buf_append_char(&text, c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c == '_' ? '-' : c);
-		}
-		(void)buf_printf(&text, ": {env: %s}\n", names[i]);
-	}
+	for (size_t i = 0; i < name_count; i++)
+		(void)buf_printf(&text, "  %.*s: {env: %s}\n", STR_ARG(installation_alias(names[i], arena)), names[i]);
 	/* One machine runs one model server: only the first worker hosts. */
 	if (number == 1 && find_serve(program_path, &serve)) {
 		(void)buf_append_c(&text, "commands:\n  smollm2:\n    path: ");
@@ -160,7 +189,7 @@ enum err_code installation_prepare(const struct home *h, unsigned workers, const
 	if (err == ERR_OK)
 		err = fs_make_dirs(home_path(h, "logs").text, 0700, reterr);
 	for (unsigned i = 1; err == ERR_OK && i <= workers; i++)
-		err = make_worker(h, i, program_path, names, name_count, reterr);
+		err = make_worker(h, i, program_path, names, name_count, &names_arena, reterr);
 	arena_done(&names_arena);
 	return err;
 }

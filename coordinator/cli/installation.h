@@ -27,4 +27,18 @@ struct fs_path installation_program(const char *program_path, const char *name);
 /* Variables that hold keys of providers: for workers alone. Fills up to `cap` names, each NUL-terminated in `arena`. */
 size_t installation_key_names(const char *const *environment, struct arena *arena, const char **out, size_t cap);
 
+struct installation_key_change {
+	const char *name; /* of the variable, in the arena */
+	bool is_new;      /* else its value differs */
+};
+
+/* Keys of providers in `environment` that a process with the environment `started` (as /proc/PID/environ gives it:
+ * NAME=value, each ended by NUL) does not have, or has with another value. One that is gone is no change: workers keep
+ * what they have. Pure; values are compared and never kept. */
+size_t installation_key_changes(const char *const *environment, struct str started, struct arena *arena,
+                                struct installation_key_change *out, size_t cap);
+
+/* The alias that worker.yaml gives to a variable: OPEN_AI_API_KEY is open-ai. */
+struct str installation_alias(const char *variable, struct arena *arena);
+
 #endif

@@ -60,6 +60,16 @@ class FirstRun(LabCase):
         self.lab.up()
         self.assertEqual(self.lab.status(), before)
 
+    def test_02b_a_key_that_the_workers_do_not_have_is_told_by_up(self):
+        before = self.lab.status()
+        told = self.lab.assay("up", env={"OPEN_AI_API_KEY": "sk-0123456789"}).err
+        self.assertIn("OPEN_AI_API_KEY is set now", told)
+        self.assertIn("no worker has the key 'open-ai'", told)
+        self.assertIn("assay down, then assay up", told)
+        self.assertNotIn("sk-0123456789", told)
+        self.assertNotIn("_API_KEY", self.lab.assay("up").err)
+        self.assertEqual(self.lab.status(), before)
+
     def test_03_the_same_suite_is_the_same_version(self):
         first = self.lab.json("suite", "push", self.suite)
         self.assertTrue(first["created"])

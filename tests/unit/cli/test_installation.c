@@ -51,6 +51,26 @@ static void names_of_keys_are_plain_and_have_a_value(void **state)
 	arena_done(&arena);
 }
 
+static void a_key_that_came_or_changed_since_the_start_is_told(void **state)
+{
+	(void)state;
+	static const char started[] = "PATH=/usr/bin\0MY_OWN_API_KEY=another\0A1_API_KEY=secret-a1-0123456789\0"
+				      "GONE_API_KEY=was-here\0XX_API_KEY=x";
+	struct installation_key_change c[8];
+	struct arena arena;
+	arena_init(&arena, 1 << 16);
+	struct str then = str_make(started, sizeof(started));
+	assert_int_equal(installation_key_changes(environment, then, &arena, c, 8), 2);
+	assert_string_equal(c[0].name, "X_API_KEY");
+	assert_true(c[0].is_new);
+	assert_string_equal(c[1].name, "MY_OWN_API_KEY");
+	assert_false(c[1].is_new);
+	assert_int_equal(installation_key_changes(environment, then, &arena, c, 1), 1);
+	assert_int_equal(installation_key_changes(environment, STR(""), &arena, c, 8), 3);
+	assert_true(str_eq_c(installation_alias("MY_OWN_API_KEY", &arena), "my-own"));
+	arena_done(&arena);
+}
+
 static struct str text_of(const char *name, struct arena *arena)
 {
 	struct buf text;
@@ -145,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_of_keys_are_plain_and_have_a_value),
+		cmocka_unit_test(a_key_that_came_or_changed_since_the_start_is_told),
 		cmocka_unit_test(preparing_again_keeps_what_somebody_relies_on),
 		cmocka_unit_test(a_worker_gets_the_names_of_keys_and_no_key),
 		cmocka_unit_test(secrets_are_for_their_owner_alone),

@@ -5,7 +5,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
   file(GLOB sql CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/migrations/*.sql ${CMAKE_CURRENT_LIST_DIR}/statements/*.sql)
   add_custom_command(OUTPUT ${embedded}
     COMMAND ${CMAKE_COMMAND} -D OUT=${embedded} -D DIR=${CMAKE_CURRENT_LIST_DIR} -P ${CMAKE_CURRENT_LIST_DIR}/embed.cmake
-    DEPENDS ${sql} ${CMAKE_CURRENT_LIST_DIR}/embed.cmake)
+    DEPENDS ${sql} ${CMAKE_CURRENT_LIST_DIR}/embed.cmake VERBATIM)
   target_sources(assay_store PRIVATE ${embedded})
   return()
 endif()

@@ -153,7 +153,7 @@ class Lab:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="assay-lab-", dir="/tmp"))
         self.home = pathlib.Path(home) if home else self.folder / "home"
         self.env = clean_environment(ASSAY_HOME=self.home, **(env or {}))
-        self.endpoints, self.own_workers = [], []
+        self.endpoints, self.own_workers, self.closed = [], [], False
         self.guard = subprocess.Popen([sys.executable, __file__, "guard", self.home, self.folder, BUILD / "assay"],
                                       stdin=subprocess.PIPE, env=self.env, start_new_session=True)
 
@@ -170,6 +170,10 @@ class Lab:
         return self.assay("down", timeout=200)
 
     def close(self):
+        """Safe to call twice."""
+        if self.closed:
+            return
+        self.closed = True
         for process in self.endpoints + self.own_workers:
             process.close()
         try:
@@ -373,6 +377,29 @@ def clean_up(home, folder, assay, env):
 def home_id(home):
     """The name under which root's installations keep their database: a hash of the absolute path."""
     return hashlib.blake2b(os.path.realpath(home).encode(), digest_size=32).hexdigest()[:16]
+
+
+class SmallDisk:
+    """A tmpfs of its own for one test, which is skipped where none can be mounted."""
+
+    def __init__(self, test, place, mib, options="mode=755"):
+        self.place = pathlib.Path(place)
+        self.place.mkdir(parents=True, exist_ok=True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m,{options}", "tmpfs", str(place)],
+                                 capture_output=True, text=True)
+        if mounted.returncode != 0:
+            test.skipTest("no mount of a tmpfs here: " + mounted.stderr.strip())
+        test.addCleanup(subprocess.run, ["umount", "-l", str(place)], check=True)
+        self.ballast = self.place / "ballast"
+
+    def fill(self):
+        """To the last byte, also while others write."""
+        with contextlib.suppress(OSError), open(self.ballast, "wb", buffering=0) as f:
+            while True:
+                f.write(b"x" * 65536)
+
+    def make_room(self):
+        self.ballast.unlink(missing_ok=True)
 
 
 class LabCase(unittest.TestCase):

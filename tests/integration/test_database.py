@@ -1,4 +1,4 @@
-"""A database that is away, too new, read-only, or full."""
+"""A database that is away, too new, or read-only."""
 import json
 import os
 import pathlib
@@ -171,55 +171,6 @@ class Database(LabCase):
                 return False
             time.sleep(0.05)
         return True
-
-
-class DiskFull(LabCase):
-    endpoint_flags = ("--latency-ms", 10)
-
-    def setUp(self):
-        self.place = self.lab.folder / "small"
-        self.place.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(self.place)],
-                                 capture_output=True, text=True)
-        if mounted.returncode != 0:
-            self.skipTest("no mount of a tmpfs here: " + mounted.stderr.strip())
-        self.addCleanup(subprocess.run, ["umount", "-l", str(self.place)], check=True)
-        os.chmod(self.lab.folder, 0o755)
-        (self.place / "data").mkdir()
-        owner = os.stat("/var/lib/assay/" + lab_module.home_id(self.lab.home)) if os.getuid() == 0 else None
-        if owner:
-            os.chown(self.place / "data", owner.st_uid, owner.st_gid)
-
-    def test_a_full_disk_stops_the_commits_says_so_and_goes_on_when_there_is_room(self):
-        lab, n = self.lab, 600
-        lab.add_model("m", self.endpoint.url + "/v1", concurrency=16)
-        lab.run(lab.write_suite(5, name="first"), "m")  # makes the partitions
-        lab.sql(f"CREATE TABLESPACE small LOCATION '{self.place}/data'")
-        for table in ("result", "result_score", "transcript", "attempt"):
-            lab.sql(f"ALTER TABLE assay.{table}_p0 SET TABLESPACE small")
-        lab.assay("suite", "push", lab.write_suite(n, name="full"))
-        self.endpoint.reset()
-        ballast = self.place / "ballast"
-        free = os.statvfs(self.place)
-        with open(ballast, "wb") as f:
-            f.write(b"x" * (free.f_bavail * free.f_frsize))
-        run = lab.start("full", "m")
-        try:
-            wait_until(lambda: re.search(r"(?i)no space left|disk full|53100", lab.log("coordinator")), 30,
-                       "the coordinator says that the disk is full")
-            self.assertLess(lab.run_done(run), n)
-        finally:
-            ballast.unlink()
-        lab.assay("runs", "watch", run, timeout=120)
-        self.assertEqual(lab.value(f"SELECT count(*) FROM assay.result WHERE run_id = {run} AND outcome = 1"), str(n))
-        stats = self.endpoint.stats()
-        self.assertEqual((stats["prompts"], stats["twice"]), (n, 0))
-        self.assertEqual(lab.value("SELECT count(*) FROM assay.refused_result"), "0")
-        columns, summary, rows = lab.recount(run)
-        self.assertEqual(summary, rows, columns)
-        for table in ("result", "result_score", "transcript", "attempt"):
-            lab.sql(f"ALTER TABLE assay.{table}_p0 SET TABLESPACE pg_default")
-        lab.sql("DROP TABLESPACE small")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,194 @@
+"""Rounds of chaos on real processes. See README.md; `run` calls this.
+
+    python3 tests/chaos/chaos.py [--faults N] [--seed S] [--round K] [--only NAME] [--keep]
+
+A round is a fleet of its own under a load of 20,000 samples; its draws follow from (seed, round) alone, so `--seed S
+--round K` plays one round again. Says `ok`, `not ok` or `skip` for each round, and one line of figures at the end.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import statistics
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
+import machine  # noqa: E402
+
+SAMPLES, RUNS, CONCURRENCY = 20000, 3, 24
+FAULTS_A_ROUND, FAULT_S = 7, 7.5
+OVERLAP = 0.3  # share of faults that begin while another lasts
+WHOLE_S = 60
+
+
+class Round:
+    def __init__(self, options, missing, number):
+        import fleet
+        import faults
+        self.random = random.Random(f"{options.seed}/{number}")
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"assay-chaos-{number}-", dir="/tmp"))
+        kinds = [f for f in faults.possible(missing) if not options.only or options.only in f.name]
+        clocks = ("w1", "c1") if self.random.random() < 0.5 else ("w2", "c2")
+        self.fleet = fleet.Fleet(self.folder, self.random.getrandbits(31), missing, clocks=clocks,
+                                 endpoint_flags=("--latency-ms", 200, "--sigma", 0.6, "--error-share", 0.01,
+                                                 "--rate-limit-share", 0.01))
+        # Each kind before any comes again, over the rounds of one seed: a bag that is shuffled when it is empty.
+        bag = random.Random(options.seed)
+        drawn = []
+        while len(drawn) < (number + 1) * options.per_round:
+            some = list(kinds)
+            bag.shuffle(some)
+            drawn += some
+        self.faults = [f(self.fleet, self.random) for f in drawn[number * options.per_round:(number + 1) * options.per_round]]
+        self.recovery_ms, self.log = [], []
+
+    def say(self, text):
+        self.log.append(f"{time.monotonic() - self.began:7.2f} {text}")
+        with open(self.folder / "logs" / "faults.log", "a", encoding="utf-8") as out:
+            out.write(self.log[-1] + "\n")
+
+    def start(self):
+        fleet = self.fleet
+        self.began = time.monotonic()
+        fleet.start()
+        for name in ("alpha", "beta", "gamma")[:RUNS]:
+            fleet.add_model(name, CONCURRENCY)
+        items = -(-SAMPLES // RUNS)
+        fleet.push_suite("letters", items)
+        self.samples = items * RUNS
+        for name in ("alpha", "beta", "gamma")[:RUNS]:
+            fleet.assay("run", "letters", "--model", name, "--detach")
+        fleet.wait(lambda: (fleet.done() or 0) > 100, 60, "the load runs")
+        self.say("load runs")
+
+    def pace(self, faults_left):
+        """So that the load lasts as long as the faults, and not longer."""
+        done = self.fleet.done()
+        if done is not None and faults_left:
+            left = max(1, self.samples - done)
+            self.fleet.latency(min(2000.0, max(2.0, 1000.0 * RUNS * CONCURRENCY * faults_left * FAULT_S / left)))
+
+    def begin(self, fault):
+        fault.begin()
+        self.say(f"begins: {fault.text()}")
+
+    def end(self, fault):
+        fault.end()
+        self.say(f"mended: {fault.text()}")
+
+    def recover(self, since):
+        """Until one leads, all workers are with it and a row was committed after the last mending."""
+        fleet = self.fleet
+        fleet.wait(fleet.whole, WHOLE_S, "a leader with all workers")
+        before = fleet.done()
+        while before is None:
+            fleet.rest(0.05)
+            before = fleet.done()
+        if before < self.samples:
+            fleet.wait(lambda: (fleet.done() or 0) > before, WHOLE_S, "commits after the fault")
+        self.recovery_ms.append(1000 * (time.monotonic() - since))
+        self.say(f"whole again after {self.recovery_ms[-1]:.0f} ms, {before} done")
+
+    def play(self):
+        fleet = self.fleet
+        self.start()
+        left = list(self.faults)
+        while left:
+            self.pace(len(left))
+            first = left.pop(0)
+            second = left.pop(0) if left and self.random.random() < OVERLAP else None
+            self.begin(first)
+            if second:
+                fleet.rest(first.seconds * self.random.random())
+                self.begin(second)
+            for fault in sorted([f for f in (first, second) if f], key=lambda f: f.began + f.seconds):
+                fleet.rest(max(0.0, fault.began + fault.seconds - time.monotonic()))
+                self.end(fault)
+            self.recover(time.monotonic())
+        fleet.latency(2)
+
+    def run(self):
+        import judge
+        figures = {}
+        try:
+            self.play()
+            judge.settle(self.fleet, self.samples)
+            wrong, figures = judge.verdict(self.fleet, self.samples, self.faults)
+        except AssertionError as e:
+            wrong = [str(e)]
+        for name in ("twice", "stats"):
+            try:
+                import urllib.request
+                with urllib.request.urlopen(f"{self.fleet.endpoint.url}/{name}", timeout=10) as answer:
+                    (self.folder / "logs" / f"endpoint.{name}").write_bytes(answer.read())
+            except OSError:
+                pass  # the endpoint is gone: the verdict says so
+        return wrong, figures
+
+    def close(self, keep_all):
+        self.fleet.close()
+        if not keep_all:
+            self.fleet.remove()
+
+
+def read_options():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--faults", type=int, default=21)
+    parser.add_argument("--per-round", type=int, default=FAULTS_A_ROUND)
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("ASSAY_SEED") or random.SystemRandom().getrandbits(31)))
+    parser.add_argument("--round", type=int)
+    parser.add_argument("--only", help="only faults whose name holds this")
+    parser.add_argument("--keep", action="store_true", help="keep the folders of rounds that held, too")
+    return parser.parse_args()
+
+
+def quantile(values, q):
+    return statistics.quantiles(values, n=100, method="inclusive")[q - 1] if len(values) > 1 else (values or [0])[0]
+
+
+def main():
+    options = read_options()
+    missing = machine.enter()
+    for what, why in missing.items():
+        print(f"skip scenes_that_need_{what} {why}")
+    rounds = [options.round] if options.round is not None else range(-(-options.faults // options.per_round))
+    totals = {"seed": options.seed, "faults": 0, "rounds": 0, "samples": 0, "lost": 0, "double": 0, "twice": 0,
+              "allowed": 0, "paid_twice": {}}
+    recovery, failed = [], 0
+    started = time.monotonic()
+    for number in rounds:
+        r = Round(options, missing, number)
+        wrong, figures = ["it did not come to an end"], {}
+        try:
+            wrong, figures = r.run()
+        finally:
+            r.close(options.keep or wrong)
+        recovery += r.recovery_ms
+        totals["faults"] += len(r.faults)
+        totals["rounds"] += 1
+        for key in ("samples", "lost", "double", "twice", "allowed"):
+            totals[key] += figures.get(key, 0)
+        for cause, n in figures.get("paid_twice", {}).items():
+            totals["paid_twice"][cause] = totals["paid_twice"].get(cause, 0) + n
+        name = f"round_{number}"
+        if wrong:
+            failed += 1
+            print("\n".join(["  " + line for line in r.log]))
+            print("\n".join("  ! " + w for w in wrong))
+            print(f"  logs: {r.folder}/logs; again: tests/chaos/run --seed {options.seed} --round {number}"
+                  f"{' --per-round %d' % options.per_round if options.per_round != FAULTS_A_ROUND else ''}")
+        print(f"{'not ok' if wrong else 'ok'} {name} {len(r.faults)} faults, {figures.get('samples', 0)} samples, "
+              f"{figures.get('twice', '?')} asked twice of {figures.get('allowed', '?')} allowed", flush=True)
+    totals["recovery_ms"] = {"p50": round(quantile(recovery, 50)), "p99": round(quantile(recovery, 99))}
+    totals["seconds"] = round(time.monotonic() - started)
+    totals["failed_rounds"] = failed
+    print(json.dumps({"chaos": totals}))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -347,19 +347,20 @@ enum err_code zsock_poll(struct zsock_poll_item *items, size_t count, int timeou
 	return ERR_OK;
 }
 
-enum err_code zsock_monitor(struct zsock *s, struct zsock **ret_monitor, struct error *reterr)
+enum {
+	CONNECTION_EVENTS = ZMQ_EVENT_LISTENING | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED,
+	HANDSHAKE_EVENTS = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+	                   ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+	                   ZMQ_EVENT_CONNECT_RETRIED,
+};
+
+static enum err_code watch(struct zsock *s, int events, struct zsock **ret_monitor, struct error *reterr)
 {
-	enum {
-		EVENTS = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-		         ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-		         ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-		         ZMQ_EVENT_CONNECT_RETRIED
-	};
 	char endpoint[64];
 	check(!s->monitor);
 	(void)snprintf(endpoint, sizeof(endpoint), "inproc://assay-monitor-%u",
 	               atomic_fetch_add(&s->context->monitor_count, 1U)); /* fits */
-	if (zmq_socket_monitor(s->handle, endpoint, EVENTS) != 0)
+	if (zmq_socket_monitor(s->handle, endpoint, events) != 0)
 		return fail(reterr, "watch a socket");
 	void *pair = zmq_socket(s->context->handle, ZMQ_PAIR);
 	/* Without a limit of its own: a full queue here would stop the I/O thread that writes into it. */
@@ -374,6 +375,16 @@ enum err_code zsock_monitor(struct zsock *s, struct zsock **ret_monitor, struct 
 	s->monitor = wrap(s->context, pair, KIND_MONITOR, ZSOCK_FRAME_BYTES_MAX);
 	*ret_monitor = s->monitor;
 	return ERR_OK;
+}
+
+enum err_code zsock_monitor(struct zsock *s, struct zsock **ret_monitor, struct error *reterr)
+{
+	return watch(s, CONNECTION_EVENTS | HANDSHAKE_EVENTS, ret_monitor, reterr);
+}
+
+enum err_code zsock_monitor_connections(struct zsock *s, struct zsock **ret_monitor, struct error *reterr)
+{
+	return watch(s, CONNECTION_EVENTS, ret_monitor, reterr);
 }
 
 static bool event_kind(uint16_t event, uint32_t value, enum zsock_event_kind *ret_kind)
@@ -399,6 +410,9 @@ static bool event_kind(uint16_t event, uint32_t value, enum zsock_event_kind *re
 	case ZMQ_EVENT_CONNECT_RETRIED:
 		*ret_kind = ZSOCK_EVENT_RETRY;
 		return true;
+	case ZMQ_EVENT_LISTENING:
+		*ret_kind = ZSOCK_EVENT_LISTENING;
+		return true;
 	}
 	return false; /* MONITOR_STOPPED */
 }
@@ -417,6 +431,7 @@ bool zsock_monitor_next(struct zsock *monitor, struct zsock_event *ret_event)
 		if (!event_kind(event, value, &ret_event->kind))
 			continue;
 		ret_event->value_ms = ret_event->kind == ZSOCK_EVENT_RETRY ? (int)value : 0;
+		ret_event->fd = ret_event->kind == ZSOCK_EVENT_LISTENING ? (int)value : -1;
 		size_t len =
 			MIN_OF(MIN_OF(parts.len[1], (size_t)ZSOCK_PART_BYTES_MAX), sizeof(ret_event->endpoint) - 1);
 		memcpy(ret_event->endpoint, parts.data[1], len);

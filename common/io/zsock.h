@@ -86,14 +86,20 @@ enum zsock_event_kind {
 	ZSOCK_EVENT_REFUSED,      /* no such key on the list. A refused DEALER never tries again: close it */
 	ZSOCK_EVENT_NO_HANDSHAKE, /* wrong protocol, wrong server key, or too slow */
 	ZSOCK_EVENT_RETRY,        /* DEALER: not reachable, tries again after value_ms */
+	ZSOCK_EVENT_LISTENING,    /* ROUTER: bound; `fd` is the listening socket, the library's own */
 };
 struct zsock_event {
 	enum zsock_event_kind kind;
 	int value_ms;
+	int fd;
 	char endpoint[128];
 };
 enum err_code zsock_monitor(struct zsock *s, struct zsock **ret_monitor,
-                            struct error *reterr) MUST_CHECK;                             /* borrowed */
+                            struct error *reterr) MUST_CHECK; /* borrowed */
+/* Only LISTENING, CONNECTED and LOST: one each for a connection that came and went, which is what can be paid for when
+ * strangers come by the thousand. */
+enum err_code zsock_monitor_connections(struct zsock *s, struct zsock **ret_monitor,
+                                        struct error *reterr) MUST_CHECK;                 /* borrowed */
 bool zsock_monitor_next(struct zsock *monitor, struct zsock_event *ret_event) MUST_CHECK; /* false: none waits */
 
 /* The ZAP handler: a thread of its own that answers each CURVE handshake from a list of known keys. Start it before

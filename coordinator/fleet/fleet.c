@@ -7,7 +7,7 @@
 #include "coordinator/fleet/fleet_private.h"
 #include <string.h>
 
-enum { FRAMES_PER_TURN = 256, COMMANDS_PER_TURN = 1024, INBOX_DEFAULT = 1 << 16 };
+enum { FRAMES_PER_TURN = 256, COMMANDS_PER_TURN = 1024, INBOX_DEFAULT = 1 << 16, BACKLOG = 1024 };
 
 void fleet_event_free(struct fleet_event *e)
 {
@@ -258,7 +258,9 @@ static void run(void *arg)
 	struct fleet *f = arg;
 	struct error e;
 	while (!ring_is_closed(f->inbox)) {
-		struct zsock_poll_item items[] = { { .sock = f->router }, { .fd = ring_fd(f->inbox) } };
+		struct zsock_poll_item items[] = { { .sock = f->router },
+			                           { .fd = ring_fd(f->inbox) },
+			                           { .sock = f->door.monitor } };
 		size_t ready;
 		f->now_ms = clock_now_ms();
 		if (zsock_poll(items, ARRAY_LEN(items), wait_ms(f), &ready, &e) != ERR_OK) {
@@ -270,6 +272,7 @@ static void run(void *arg)
 		read_socket(f);
 		run_due(f);
 		forget_closed(f);
+		door_watch(&f->door, f->by_id.len, f->now_ms);
 		count_refused(f);
 	}
 }
@@ -311,7 +314,7 @@ static void make_metrics(struct fleet *f)
 
 static enum err_code open_sockets(struct fleet *f, const struct fleet_settings *s, struct error *reterr)
 {
-	struct zsock_options o = { .pair = s->pair };
+	struct zsock_options o = { .pair = s->pair, .backlog = BACKLOG };
 	enum err_code err = zsock_zap_start(s->zmq, &f->zap, reterr);
 	/* Before the first connection: a worker that is refused is slow to try again. */
 	if (err == ERR_OK && s->key_count)
@@ -319,9 +322,13 @@ static enum err_code open_sockets(struct fleet *f, const struct fleet_settings *
 	if (err == ERR_OK)
 		err = zsock_router_new(s->zmq, &o, &f->router, reterr);
 	if (err == ERR_OK)
+		err = door_init(&f->door, f->router, f->metrics, reterr);
+	if (err == ERR_OK)
 		err = zsock_bind(f->router, s->endpoint, reterr);
 	if (err == ERR_OK)
 		err = zsock_endpoint(f->router, &f->endpoint, reterr);
+	if (err == ERR_OK)
+		door_watch(&f->door, 0, clock_now_ms()); /* it has heard of the port by now */
 	return err;
 }
 

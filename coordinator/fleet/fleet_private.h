@@ -6,6 +6,7 @@
 #include "common/base/map.h"
 #include "common/io/ring.h"
 #include "common/io/thread.h"
+#include "coordinator/fleet/door.h"
 #include "coordinator/fleet/fleet.h"
 
 struct peer { /* one connection with its session */
@@ -25,6 +26,7 @@ struct fleet_counts {
 struct fleet {
 	struct zsock *router;
 	struct zsock_zap *zap;
+	struct door door;
 	struct ring *inbox;
 	struct thread *thread;
 	struct session_config session_config; /* shared by all sessions */

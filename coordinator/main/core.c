@@ -17,7 +17,7 @@ struct core {
 	struct sched_actions actions;
 	struct actions out;
 	uint64_t now_ms;
-	struct metrics_series *leased, *commits, *deaths, *quarantined, *pending, *in_flight;
+	struct metrics_series *leased, *commits, *deaths, *quarantined, *expired, *pending, *in_flight;
 	struct sched_counters counted;
 };
 
@@ -170,6 +170,7 @@ static void show_metrics(struct core *c)
 	metrics_add(c->commits, now->commits - c->counted.commits);
 	metrics_add(c->deaths, now->deaths - c->counted.deaths);
 	metrics_add(c->quarantined, now->quarantined - c->counted.quarantined);
+	metrics_add(c->expired, now->expired_workers - c->counted.expired_workers);
 	c->counted = *now;
 	for (size_t i = 0; i < schedule_run_count(c->schedule); i++) {
 		struct sched_run_view v;
@@ -223,11 +224,13 @@ static void make_metrics(struct core *c, struct metrics *m)
 		{ .name = "assay_samples_committed_total", .help = "Rows that the schedule was told of" },
 		{ .name = "assay_worker_deaths_total", .help = "Samples that were started when their worker died" },
 		{ .name = "assay_samples_quarantined_total", .help = "Samples set aside" },
+		{ .name = "assay_workers_expired_total",
+		  .help = "Workers whose leases ended because they did not renew" },
 		{ .kind = METRICS_GAUGE, .name = "assay_samples_pending", .help = "Samples waiting to be lent" },
 		{ .kind = METRICS_GAUGE, .name = "assay_samples_in_flight", .help = "Samples with workers" },
 	};
-	struct metrics_series **series[] = { &c->leased,      &c->commits, &c->deaths,
-		                             &c->quarantined, &c->pending, &c->in_flight };
+	struct metrics_series **series[] = { &c->leased,  &c->commits, &c->deaths,   &c->quarantined,
+		                             &c->expired, &c->pending, &c->in_flight };
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++)
 		*series[i] = metrics_one(m, &specs[i]);
 }

@@ -40,6 +40,7 @@ struct server {
 	uint64_t next_ms;  /* STARTING: next look; BACKOFF: next start */
 	uint32_t ready_ms, slots, backoff_ms;
 	struct buf health, base_url, identity;
+	struct metrics_series *up, *failures; /* NULL: nobody counts */
 };
 
 struct host {
@@ -62,6 +63,8 @@ static void set_state(struct host *h, struct server *s, enum server_state state)
 {
 	s->state = state;
 	s->since_ms = h->now_ms;
+	if (s->up)
+		metrics_set(s->up, state == SERVER_UP);
 }
 
 static void fail(struct host *h, struct server *s, const char *why)
@@ -74,6 +77,8 @@ static void fail(struct host *h, struct server *s, const char *why)
 	uint32_t most_ms = s->state == SERVER_UP ? BACKOFF_WAS_UP_MAX_MS : BACKOFF_MAX_MS;
 	s->backoff_ms = s->backoff_ms == 0 ? BACKOFF_FIRST_MS : MIN_OF(s->backoff_ms * 2, most_ms);
 	set_state(h, s, SERVER_BACKOFF);
+	if (s->failures)
+		metrics_add(s->failures, 1);
 	s->next_ms = h->now_ms + s->backoff_ms;
 	(void)snprintf(text, sizeof(text), "model server '%.*s' %s; see host-%.*s.log of the worker",
 	               STR_ARG(s->command->name), why, STR_ARG(s->command->name));
@@ -312,6 +317,26 @@ static void run(void *arg)
 	mem_free(fds);
 }
 
+static void make_metrics(struct host *h)
+{
+	static const struct metrics_spec up = { .kind = METRICS_GAUGE,
+		                                .name = "assay_worker_model_server_up",
+		                                .help = "1 while the model server answers",
+		                                .labels = { "command" } },
+					 failures = { .name = "assay_worker_model_server_failures_total",
+		                                      .help = "Times that it ended or did not come up",
+		                                      .labels = { "command" } };
+	if (!h->options.metrics || h->options.command_count == 0)
+		return;
+	struct metrics_family *up_family = metrics_family(h->options.metrics, &up);
+	struct metrics_family *failure_family = metrics_family(h->options.metrics, &failures);
+	for (size_t i = 0; i < h->options.command_count; i++) {
+		struct server *s = &h->servers[i];
+		s->up = metrics_series(up_family, &s->command->name);
+		s->failures = metrics_series(failure_family, &s->command->name);
+	}
+}
+
 enum err_code host_start(const struct host_options *options, struct host **ret_host, struct error *reterr)
 {
 	struct host *h = mem_new(1, sizeof(*h));
@@ -324,6 +349,7 @@ enum err_code host_start(const struct host_options *options, struct host **ret_h
 		buf_init(&s->base_url, 100);
 		buf_init(&s->identity, 600);
 	}
+	make_metrics(h);
 	enum err_code err = http_client_new(NULL, &h->http, reterr);
 	if (!err)
 		err = thread_start(&h->thread, "host", run, h, reterr);

@@ -14,6 +14,7 @@
 
 #include "common/base/error.h"
 #include "common/base/str.h"
+#include "common/io/metrics.h"
 #include "common/io/ring.h"
 
 struct host;
@@ -47,7 +48,8 @@ struct host_options {
 	void (*tell)(void *arg, const struct host_told *told); /* called by the host thread; must not block */
 	void *arg;
 	const char *const
-		*env_drop; /* names that no child inherits: the keys' variables; NULL-terminated, may be NULL */
+		*env_drop;       /* names that no child inherits: the keys' variables; NULL-terminated, may be NULL */
+	struct metrics *metrics; /* NULL: none */
 };
 
 enum err_code host_start(const struct host_options *options, struct host **ret_host, struct error *reterr) MUST_CHECK;

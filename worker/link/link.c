@@ -8,6 +8,7 @@
 #include "common/io/thread.h"
 #include "common/wire/frame.h"
 #include "worker/exec/mail.h"
+#include "worker/link/link_metrics.h"
 #include "worker/link/link_note.h"
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ struct link {
 	struct outgoing main, outbox, *nets;
 	uint64_t now_ms, slept_until_ms;
 	struct agent_vitals vitals;
+	struct link_metrics *metrics;
 	uint64_t vitals_at_ms, complain_at_ms;
 };
 
@@ -276,6 +278,7 @@ static void on_mail(struct link *l, struct mail *m)
 		ev.ask_ended.paced = m->ended.paced;
 		ev.ask_ended.wait_ms = m->ended.wait_ms;
 		ev.ask_ended.retry_after_ms = m->ended.retry_after_ms;
+		link_metrics_ask_ended(l->metrics, m->ended.class);
 		break;
 	case MAIL_TURNED:
 		ev.kind = AGENT_EV_TURNED;
@@ -362,6 +365,9 @@ static void read_vitals(struct link *l)
 	if (l->now_ms < l->vitals_at_ms)
 		return;
 	l->vitals_at_ms = l->now_ms + 1000;
+	struct agent_status status;
+	agent_status(l->agent, &status);
+	link_metrics_show(l->metrics, &status, &l->vitals);
 	buf_init(&text, 4096);
 	struct str rest, field = STR("");
 	if (fs_read("/proc/self/statm", &text, &ignored) == ERR_OK) {
@@ -415,6 +421,7 @@ enum err_code link_start(const struct link_options *options, struct link **ret_l
 	l->options = *options;
 	l->now_ms = clock_now_ms();
 	l->agent = agent_new(&options->agent, l->now_ms);
+	l->metrics = link_metrics_new(options->metrics);
 	agent_actions_init(&l->actions);
 	arena_init(&l->frame_arena, FRAME_ARENA_BYTES);
 	buf_init(&l->frame, WIRE_FRAME_BYTES_MAX);
@@ -455,6 +462,7 @@ void link_join(struct link *l)
 	outgoing_end(&l->outbox);
 	for (uint32_t i = 0; i < l->options.agent.net_count; i++)
 		outgoing_end(&l->nets[i]);
+	link_metrics_free(l->metrics);
 	mem_free(l->nets);
 	mem_free(l);
 }

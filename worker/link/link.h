@@ -9,6 +9,7 @@
 #define ASSAY_LINK_LINK_H
 
 #include "common/io/keys.h"
+#include "common/io/metrics.h"
 #include "common/io/ring.h"
 #include "common/io/zsock.h"
 #include "worker/agent/agent.h"
@@ -22,6 +23,7 @@ struct link_options {              /* borrowed for the thread's life */
 	struct keys_public server_key;
 	struct ring *inbox, *main, *outbox;
 	struct ring *const *nets; /* agent.net_count of them */
+	struct metrics *metrics;  /* NULL: none */
 };
 
 enum err_code link_start(const struct link_options *options, struct link **ret_link, struct error *reterr) MUST_CHECK;

@@ -26,6 +26,7 @@ static const struct config_flag flags[] = {
 	{ .name = "score-threads", .kind = CONFIG_I64, .default_text = "1", .min = 1, .max = 64, .help = "threads that score answers" },
 	{ .name = "drain-timeout", .kind = CONFIG_MS, .default_text = "30s", .min = 0, .max = 3600000, .help = "how long SIGTERM lets calls run on" },
 	{ .name = "ca-file", .kind = CONFIG_TEXT, .value_name = "FILE", .help = "certificates to trust instead of the system's" },
+	{ .name = "metrics", .kind = CONFIG_TEXT, .value_name = "ADDRESS", .help = "serve /metrics there: 127.0.0.1:PORT or unix:PATH; default: nowhere" },
 	{ .name = "log", .kind = CONFIG_TEXT, .value_name = "LEVEL[,json]", .default_text = "info", .help = "error, warn, info or debug" },
 };
 
@@ -199,6 +200,7 @@ static int run(const struct config *c)
 			.net_threads = (uint32_t)config_i64(c, "net-threads"),
 			.score_threads = (uint32_t)config_i64(c, "score-threads"),
 			.ca_file = config_has(c, "ca-file") ? config_text(c, "ca-file").data : NULL,
+			.metrics_where = config_text(c, "metrics"),
 		};
 		status = 1;
 		err = worker_start(&options, &w, &error);

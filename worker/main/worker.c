@@ -8,6 +8,7 @@
 #include "worker/exec/mail.h"
 #include "worker/host/host.h"
 #include "worker/link/link.h"
+#include "worker/main/metrics_server.h"
 #include "worker/net/net.h"
 #include "worker/net/score_thread.h"
 #include "worker/outbox/asklog.h"
@@ -28,6 +29,8 @@ struct worker {
 	struct net **nets;
 	struct host *host;
 	struct link *link;
+	struct metrics *metrics;
+	struct metrics_server *metrics_server;
 	bool drained;
 };
 
@@ -217,6 +220,7 @@ static enum err_code start_host(struct worker *w, struct error *reterr)
 		.tell = tell_nets,
 		.arg = w,
 		.env_drop = w->options.settings->key_variables,
+		.metrics = w->metrics,
 	};
 	for (size_t i = 0; i < rules->command_count; i++)
 		if (rules->commands[i].hosted)
@@ -262,6 +266,7 @@ static enum err_code start_link(struct worker *w, struct error *reterr)
 		.main = w->main_ring,
 		.outbox = w->outbox_ring,
 		.nets = w->net_rings,
+		.metrics = w->metrics,
 	};
 	struct str hash_key = str_make(o->server_key.bytes, sizeof(o->server_key.bytes));
 	options.agent.aliases = settings_aliases(o->settings, hash_key, &w->arena);
@@ -274,8 +279,8 @@ static enum err_code start_link(struct worker *w, struct error *reterr)
 
 static enum err_code start_threads(struct worker *w, struct error *reterr)
 {
-	struct outbox_thread_options outbox = { w->outbox, w->outbox_ring, w->link_ring, w->net_rings,
-		                                w->options.net_threads };
+	struct outbox_thread_options outbox = { w->outbox,    w->outbox_ring,         w->link_ring,
+		                                w->net_rings, w->options.net_threads, w->metrics };
 	struct score_options score = { w->score_ring, w->link_ring, w->net_rings, w->options.net_threads,
 		                       w->options.score_threads };
 	enum err_code err = start_nets(w, reterr);
@@ -285,7 +290,11 @@ static enum err_code start_threads(struct worker *w, struct error *reterr)
 		err = start_host(w, reterr);
 	if (!err)
 		err = start_link(w, reterr); /* reads the outbox: before its thread owns it */
-	return err ? err : outbox_thread_start(&outbox, &w->outbox_thread, reterr);
+	if (!err)
+		err = outbox_thread_start(&outbox, &w->outbox_thread, reterr);
+	if (!err && w->options.metrics_where.len > 0)
+		err = metrics_server_start(w->options.metrics_where, w->metrics, &w->metrics_server, reterr);
+	return err;
 }
 
 enum err_code worker_start(const struct worker_options *options, struct worker **ret_worker, struct error *reterr)
@@ -298,6 +307,8 @@ enum err_code worker_start(const struct worker_options *options, struct worker *
 	w->nets = mem_new(options->net_threads, sizeof(*w->nets));
 	w->asklogs = mem_new(options->net_threads, sizeof(*w->asklogs));
 	arena_init(&w->arena, (size_t)1 << 30);
+	w->metrics = metrics_new();
+	metrics_process(w->metrics);
 	enum err_code err = fs_make_dirs(options->state_dir, 0700, reterr);
 	if (!err)
 		err = outbox_open(w->outbox_dir.text, clock_now_ms(), &w->outbox, reterr);
@@ -362,6 +373,7 @@ void worker_stop(struct worker *w)
 {
 	if (!w)
 		return;
+	metrics_server_stop(w->metrics_server);
 	close_ring(w->link_ring);
 	link_join(w->link);
 	close_ring(w->score_ring);
@@ -385,6 +397,7 @@ void worker_stop(struct worker *w)
 	for (uint32_t i = 0; i < w->options.net_threads; i++)
 		free_ring(w->net_rings[i]);
 	outbox_close(w->outbox);
+	metrics_free(w->metrics);
 	arena_done(&w->arena);
 	mem_free(w->net_rings);
 	mem_free(w->nets);

@@ -21,7 +21,8 @@ struct worker_options { /* borrowed until worker_stop() */
 	const struct keys_pair *pair;
 	struct keys_public server_key;
 	uint32_t slots, net_threads, score_threads;
-	const char *ca_file; /* NULL: the system's */
+	const char *ca_file;      /* NULL: the system's */
+	struct str metrics_where; /* metrics_server.h; empty: nowhere */
 };
 
 enum err_code worker_start(const struct worker_options *options, struct worker **ret_worker,

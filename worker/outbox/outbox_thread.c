@@ -17,7 +17,8 @@ struct outbox_thread {
 	size_t keep_count, keep_cap;
 	struct record **group;
 	bool failing;
-	uint64_t retry_at_ms;
+	uint64_t retry_at_ms, damaged_seen;
+	struct metrics_series *segments, *open_records, *damaged, *failures;
 };
 
 static void tell_link(struct outbox_thread *t)
@@ -32,6 +33,8 @@ static void set_failing(struct outbox_thread *t, bool failing, const struct erro
 {
 	if (failing)
 		t->retry_at_ms = clock_now_ms() + OUTBOX_RETRY_MS;
+	if (failing && t->failures)
+		metrics_add(t->failures, 1);
 	if (failing == t->failing)
 		return;
 	t->failing = failing;
@@ -40,6 +43,49 @@ static void set_failing(struct outbox_thread *t, bool failing, const struct erro
 	else
 		log_info("outbox can be written again");
 	tell_link(t);
+}
+
+/* Rot that was met since the last look: counted, and said where somebody reads it. */
+static void look_for_damage(struct outbox_thread *t)
+{
+	uint64_t damaged = outbox_index(t->options.outbox)->damaged_count;
+	if (damaged == t->damaged_seen)
+		return;
+	log_warn("damaged records in the outbox were dropped: their samples are asked again",
+	         log_u64("records", damaged - t->damaged_seen));
+	if (t->damaged)
+		metrics_add(t->damaged, damaged - t->damaged_seen);
+	t->damaged_seen = damaged;
+}
+
+static void show(const struct outbox_thread *t)
+{
+	const struct outbox_index *x = outbox_index(t->options.outbox);
+	if (!t->segments)
+		return;
+	metrics_set(t->segments, (double)x->part_count);
+	metrics_set(t->open_records, (double)x->open_records);
+}
+
+static void make_metrics(struct outbox_thread *t)
+{
+	static const struct metrics_spec segments = { .kind = METRICS_GAUGE,
+		                                      .name = "assay_worker_outbox_segments",
+		                                      .help = "Segment files of the outbox" },
+					 open = { .kind = METRICS_GAUGE,
+		                                  .name = "assay_worker_outbox_records",
+		                                  .help = "Records in it that no Commit has named" },
+					 damaged = { .name = "assay_worker_outbox_damaged_records_total",
+		                                     .help = "Records dropped because their checksum failed" },
+					 failures = { .name = "assay_worker_outbox_failures_total",
+		                                      .help = "Times that writing or syncing it failed" };
+	if (!t->options.metrics)
+		return;
+	t->segments = metrics_one(t->options.metrics, &segments);
+	t->open_records = metrics_one(t->options.metrics, &open);
+	t->damaged = metrics_one(t->options.metrics, &damaged);
+	t->failures = metrics_one(t->options.metrics, &failures);
+	metrics_add(t->damaged, t->damaged_seen); /* found at start, and said there */
 }
 
 static void give_record(struct outbox_thread *t, uint64_t sample_id, struct record *record)
@@ -230,6 +276,8 @@ static void run(void *arg)
 		if (now_ms >= outbox_index_next_deadline_ms(outbox_index(t->options.outbox)) &&
 		    outbox_clean(t->options.outbox, now_ms, &error))
 			log_warn("a segment of the outbox cannot be deleted", log_error_text(&error));
+		look_for_damage(t);
+		show(t);
 		flush_all(t);
 		if (closed && count == 0)
 			return;
@@ -241,6 +289,8 @@ enum err_code outbox_thread_start(const struct outbox_thread_options *options, s
 {
 	struct outbox_thread *t = mem_new(1, sizeof(*t));
 	t->options = *options;
+	t->damaged_seen = outbox_index(options->outbox)->damaged_count;
+	make_metrics(t);
 	t->nets = mem_new(options->net_count, sizeof(*t->nets));
 	t->group = mem_new(GROUP_RECORDS_MAX, sizeof(struct record *));
 	outgoing_init(&t->link, options->link);

@@ -8,6 +8,7 @@
 #ifndef ASSAY_OUTBOX_OUTBOX_THREAD_H
 #define ASSAY_OUTBOX_OUTBOX_THREAD_H
 
+#include "common/io/metrics.h"
 #include "common/io/ring.h"
 #include "worker/outbox/outbox.h"
 
@@ -21,6 +22,7 @@ struct outbox_thread_options {
 	struct ring *link;
 	struct ring *const *nets;
 	uint32_t net_count;
+	struct metrics *metrics; /* NULL: none */
 };
 
 enum err_code outbox_thread_start(const struct outbox_thread_options *options, struct outbox_thread **ret_thread,

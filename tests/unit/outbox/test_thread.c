@@ -34,7 +34,7 @@ static int setup(void **state)
 static void start(struct fixture *f)
 {
 	struct error error;
-	struct outbox_thread_options options = { f->outbox, f->inbox, f->link, &f->net, 1 };
+	struct outbox_thread_options options = { f->outbox, f->inbox, f->link, &f->net, 1, NULL };
 	assert_ok(outbox_thread_start(&options, &f->thread, &error), &error);
 }
 

@@ -84,7 +84,8 @@ static void start_worker(struct fixture *f)
 	struct fs_path config = in_dir(f, "worker.yaml"), server = in_dir(f, "server.public"),
 		       key = in_dir(f, "worker.key");
 	struct fs_path log = in_dir(f, "worker.log");
-	char key_env[100];
+	char key_env[100], metrics[FS_PATH_BYTES_MAX + 8];
+	(void)snprintf(metrics, sizeof(metrics), "unix:%s", in_dir(f, "metrics").text);
 	(void)snprintf(key_env, sizeof(key_env), "K_API_KEY=%s", the_key);
 	const char *argv[] = { WORKER_PROGRAM,
 		               "--config",
@@ -103,6 +104,8 @@ static void start_worker(struct fixture *f)
 		               "4",
 		               "--drain-timeout",
 		               "20s",
+		               "--metrics",
+		               metrics,
 		               NULL };
 	const char *env[] = { key_env, "TSAN_OPTIONS=ignore_noninstrumented_modules=1", NULL };
 	struct process_spec spec = { .argv = argv,
@@ -198,6 +201,33 @@ static struct outbox_id greet(struct fixture *f, const uint8_t *verdicts, size_t
 	return id;
 }
 
+/* What the worker says of itself in one line of its metrics; waits until it is `want`: it is told once a second. */
+static void expect_metric(struct fixture *f, const char *line_start, double want)
+{
+	struct http_client *c;
+	struct http_done done;
+	struct error error;
+	double value = -1;
+	struct fs_path path = in_dir(f, "metrics");
+	struct http_request request = { .url = "http://worker/metrics",
+		                        .timeout_ms = PLAYED_LIMIT_MS,
+		                        .response_bytes_max = 1 << 20,
+		                        .unix_socket_path = path.text };
+	assert_ok(http_client_new(NULL, &c, &error), &error);
+	for (uint64_t until_ms = clock_now_ms() + PLAYED_LIMIT_MS; value < want && clock_now_ms() < until_ms;) {
+		(void)played_receive(&f->coordinator, 50);
+		assert_ok(http_client_fetch(c, &request, &done, &error), &error);
+		struct str rest = done.body, line;
+		while (str_split(&rest, '\n', &line))
+			if (str_starts(line, str_from(line_start)))
+				assert_true(str_to_double(str_slice(line, strlen(line_start) + 1, line.len), &value));
+		http_done_free(&done);
+	}
+	http_client_free(c);
+	if (value < want || value > want)
+		fail_msg("%s is %g, not %g", line_start, value, want);
+}
+
 static void samples_come_back_as_results_and_the_key_is_nowhere(void **state)
 {
 	struct fixture *f = *state;
@@ -216,6 +246,10 @@ static void samples_come_back_as_results_and_the_key_is_nowhere(void **state)
 	for (size_t i = 0; i < 20; i++)
 		assert_int_equal(records[i].outcome, OUTCOME_SCORED);
 	assert_int_equal(count_of(f, "paid"), 20);
+	expect_metric(f, "assay_worker_connected", 1);
+	expect_metric(f, "assay_worker_asks_total{class=\"none\"}", 20);
+	expect_metric(f, "assay_worker_committed_records_total", 20);
+	expect_metric(f, "assay_worker_outbox_writable", 1);
 	assert_int_equal(end_worker(f, SIGKILL).signal, SIGKILL);
 	struct arena a;
 	struct str *names;

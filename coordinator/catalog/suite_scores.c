@@ -2,7 +2,7 @@
 #include "coordinator/catalog/suite_parts.h"
 #include "coordinator/catalog/words.h"
 
-enum { STEPS_MAX = 16, NAME_BYTES_MAX = 64, KEYS_MAX = 16 };
+enum { STEPS_MAX = 16, NAME_BYTES_MAX = 64, KEYS_MAX = 16, LETTERS = 26 };
 
 /* What an option holds. */
 enum option_kind {
@@ -134,15 +134,23 @@ static enum err_code read_choice_list(struct suite_reader *r, const struct yaml 
 	return ERR_OK;
 }
 
-static enum err_code read_choices(struct suite_reader *r, const struct yaml *v, const char *field)
+static enum err_code read_choices(struct suite_reader *r, const struct yaml *v, const struct yaml *letters_node,
+                                  const char *field)
 {
 	int64_t count;
+	bool letters = true;
 	if (v->kind == YAML_LIST && (v->len < 2 || v->len > SUITE_ITEM_CHOICES_MAX))
 		return yaml_fail(r->doc, v, r->reterr, "%s must be 2 to %d, not %zu", field, SUITE_ITEM_CHOICES_MAX,
 		                 v->len);
 	if (v->kind == YAML_LIST)
 		return read_choice_list(r, v, field);
 	enum err_code err = yaml_want_i64(r->doc, v, field, 2, SUITE_ITEM_CHOICES_MAX, &count, r->reterr);
+	if (!err && letters_node)
+		err = yaml_want_bool(r->doc, letters_node, "letters", &letters, r->reterr);
+	if (!err && (count > LETTERS || !letters))
+		err = yaml_fail(r->doc, v, r->reterr,
+		                "%s must be a list of texts%s: without texts only letters can be read", field,
+		                letters ? " when there are over 26" : " when letters is false");
 	if (err)
 		return err;
 	json_write_i64(&r->w, count);
@@ -231,7 +239,7 @@ static enum err_code read_option(struct suite_reader *r, const struct yaml *scor
 	case OPTION_FLAGS:
 		return read_flags(r, v, field);
 	case OPTION_CHOICES:
-		return read_choices(r, v, field);
+		return read_choices(r, v, yaml_get(score, "letters"), field);
 	}
 	return ERR_OK;
 }

@@ -69,6 +69,8 @@ static const struct {
 	{ "one choice", HEAD "scores: [{type: choice, choices: [a]}]\n", ITEM, "~scores[0].choices must be 2 to 1000, not 1" },
 	{ "a choice twice", HEAD "scores: [{type: choice, choices: [a, b, a]}]\n", ITEM, "s.yaml:5:41: scores[0].choices holds 'a' twice" },
 	{ "an empty choice", HEAD "scores: [{type: choice, choices: [a, '']}]\n", ITEM, "~scores[0].choices must not hold an empty text" },
+	{ "more choices without texts than letters", HEAD "scores: [{type: choice, choices: 27}]\n", ITEM, "s.yaml:5:34: scores[0].choices must be a list of texts when there are over 26: without texts only letters can be read" },
+	{ "choices with neither texts nor letters", HEAD "scores: [{type: choice, letters: false, choices: 4}]\n", ITEM, "s.yaml:5:50: scores[0].choices must be a list of texts when letters is false: without texts only letters can be read" },
 	{ "an unknown step of extract", HEAD "scores: [{type: exact, extract: [fense]}]\n", ITEM, "s.yaml:5:34: scores[0].extract[0]: no step 'fense'; did you mean 'fence'?" },
 	{ "vote", HEAD "scores: [{type: exact, extract: [vote]}]\n", ITEM, "~scores[0].extract[0]: vote chooses" },
 	{ "a step without its option", HEAD "scores: [{type: exact, extract: [regex]}]\n", ITEM, "~scores[0].extract[0].regex needs an option: {regex: ...}" },
@@ -144,7 +146,7 @@ static const struct {
 	{ "nothing to choose from", HEAD "scores: [{type: choice}]\n", ITEM, "i.jsonl:1:1: choices are missing, and scorer 'choice' needs them" },
 	{ "a target that is no choice", HEAD "scores: [{type: choice}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"z\",\"choices\":[\"x\",\"y\"]}\n", "i.jsonl:1:23: target 'z' is none of the 2 choices, by text or by letter" },
 	{ "a letter past the choices", HEAD "scores: [{type: choice, choices: 8}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"I\"}\n", "i.jsonl:1:23: target 'I' is none of the 8 choices, by text or by letter" },
-	{ "a letter where there are too many", HEAD "scores: [{type: choice, choices: 27}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\"}\n", "i.jsonl:1:23: target 'A' is none of the 27 choices" },
+	{ "a letter where there are too many", HEAD "scores: [{type: choice}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"choices\":[\"c00\",\"c01\",\"c02\",\"c03\",\"c04\",\"c05\",\"c06\",\"c07\",\"c08\",\"c09\",\"c10\",\"c11\",\"c12\",\"c13\",\"c14\",\"c15\",\"c16\",\"c17\",\"c18\",\"c19\",\"c20\",\"c21\",\"c22\",\"c23\",\"c24\",\"c25\",\"c26\"]}\n", "i.jsonl:1:23: target 'A' is none of the 27 choices" },
 	{ "a stratum with a line break", GOOD, "{\"id\":\"a\",\"input\":\"Q\",\"target\":\"A\",\"metadata\":{\"stratum\":\"a\\nb\"}}\n", "~i.jsonl:1:36: metadata.stratum must have 1 to 200 bytes and no control" },
 	{ "a letter without letters", HEAD "scores: [{type: choice, letters: false}]\n", "{\"id\":\"a\",\"input\":\"Q\",\"target\":[\"x\",\"B\"],\"choices\":[\"x\",\"y\"]}\n", "i.jsonl:1:23: target[1] 'B' is none of the 2 choices" },
 };

@@ -252,7 +252,8 @@ static void on_reply(struct exec *e, const struct exec_event *ev, struct exec_ac
 	struct exec_ask ask = this_ask(e);
 	struct record *record = NULL;
 	if (!exec_say_answer(&ask, &ev->reply, &answer, e->item, &record)) {
-		struct provider_answer failure = failure_of(CLASS_TOO_LARGE, STR("the answer does not fit a record"));
+		struct provider_answer failure =
+			failure_of(CLASS_TOO_LARGE, STR("the answer does not fit a record of 1000 KiB"));
 		failure.usage = answer.usage;
 		failed(e, ev, &ev->reply, &failure, out, count);
 		return;

@@ -241,6 +241,14 @@ static enum error_class class_of(const struct http_done *done, bool hosted)
 	return CLASS_CONNECT;
 }
 
+/* What is to be read in the row of a failed ask: the limit is ours, so its size is said. */
+static struct str text_of(const struct http_done *done)
+{
+	static const char too_large[] = "the answer is over 480 KiB, the most of a response that a record holds";
+	static_assert(RECORD_RESPONSE_BYTES_MAX == 480 << 10, "the text says how much");
+	return done->class == HTTP_TOO_LARGE ? str_from(too_large) : str_from(done->text);
+}
+
 static void redact(struct net *n, struct http_done *done, struct str part)
 {
 	for (size_t i = 0; part.len > 0 && i < n->options.rules->alias_count; i++)
@@ -259,7 +267,7 @@ void net_answered(struct net *n, struct http_done *done)
 	struct exec_event ev = { .kind = EXEC_EV_REPLY };
 	ev.reply.reply = (struct provider_reply){
 		.transport = class_of(done, is_hosted(s)),
-		.transport_text = str_from(done->text),
+		.transport_text = text_of(done),
 		.status = done->status,
 		.headers = done->headers,
 		.body = done->body,

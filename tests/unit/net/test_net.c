@@ -276,6 +276,8 @@ static void every_fault_ends_in_its_class_with_the_evidence(void **state)
 		if (r->error_class != cases[i].class)
 			fail_msg("%s gave %s", cases[i].model, error_class_name(r->error_class));
 		assert_true(r->given_up && r->evidence.len > 0);
+		if (r->error_class == CLASS_TOO_LARGE)
+			assert_true(str_find(r->evidence, STR("over 480 KiB")) >= 0);
 		mail_free(mail);
 	}
 }

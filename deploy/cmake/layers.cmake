@@ -7,6 +7,14 @@ foreach(pair jansson:jansson yaml:yaml-0.1 pcre2:libpcre2-8 utf8proc:libutf8proc
   list(GET parts 0 alias)
   list(GET parts 1 module)
   pkg_check_modules(${alias} REQUIRED IMPORTED_TARGET ${module})
+  # CMake reads `-isystem DIR` as a folder when it asks pkg-config and as an option when it remembers the answer; without
+  # this the second configuration of a build folder would compile most of it again.
+  get_target_property(options PkgConfig::${alias} INTERFACE_COMPILE_OPTIONS)
+  if(options MATCHES "-isystem;([^;]+)")
+    set_property(TARGET PkgConfig::${alias} APPEND PROPERTY INTERFACE_INCLUDE_DIRECTORIES ${CMAKE_MATCH_1})
+    string(REGEX REPLACE "-isystem;[^;]+;?" "" options "${options}")
+    set_property(TARGET PkgConfig::${alias} PROPERTY INTERFACE_COMPILE_OPTIONS ${options})
+  endif()
   add_library(foreign_${alias} INTERFACE)
   target_link_libraries(foreign_${alias} INTERFACE PkgConfig::${alias})
 endforeach()

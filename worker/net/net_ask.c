@@ -245,7 +245,7 @@ static enum error_class class_of(const struct http_done *done, bool hosted)
 static struct str text_of(const struct http_done *done)
 {
 	static const char too_large[] = "the answer is over 480 KiB, the most of a response that a record holds";
-	static_assert(RECORD_RESPONSE_BYTES_MAX == 480 << 10, "the text says how much");
+	_Static_assert(RECORD_RESPONSE_BYTES_MAX == 480 << 10, "the text says how much");
 	return done->class == HTTP_TOO_LARGE ? str_from(too_large) : str_from(done->text);
 }
 

@@ -52,10 +52,26 @@ static enum err_code write_request(struct cli *c, struct str suite, struct buf *
 	return out->failed ? error_set(reterr, ERR_LIMIT, "the request is too long") : ERR_OK;
 }
 
+/* "about $0.0123, at most $0.0456", as far as either is known. */
+static void print_about(const struct json *plan, const char *label, const char *about_key, const char *most_key,
+                        const char *unit, double scale, const char *unknown)
+{
+	double about, most;
+	char about_text[64] = "", most_text[64] = "";
+	int digits = scale > 1 ? 4 : 0;
+	if (json_num(json_get(plan, about_key), &about))
+		(void)snprintf(about_text, sizeof(about_text), "about %s%.*f", unit, digits, about / scale);
+	if (json_num(json_get(plan, most_key), &most))
+		(void)snprintf(most_text, sizeof(most_text), "at most %s%.*f", unit, digits, most / scale);
+	cli_print_line("%s%s%s%s", label, about_text, *about_text && *most_text ? ", " : "",
+	               *most_text    ? most_text
+	               : *about_text ? ""
+	                             : unknown);
+}
+
 static void print_plan(const struct json *plan)
 {
 	double value;
-	int64_t whole;
 	struct str text;
 	cli_print_line("suite %.*s@%lld  model %.*s  (dry run: nothing is asked)",
 	               STR_ARG(json_str_or(json_get(plan, "suite"), STR("?"))),
@@ -65,19 +81,13 @@ static void print_plan(const struct json *plan)
 	cli_print_line("  calls             %lld  (%lld epoch%s)", (long long)json_i64_or(json_get(plan, "calls"), 0),
 	               (long long)json_i64_or(json_get(plan, "epochs"), 1),
 	               CLI_S(json_i64_or(json_get(plan, "epochs"), 1)));
-	cli_print_line("  tokens in         about %lld",
-	               (long long)json_i64_or(json_get(plan, "tokens_in_estimate"), 0));
-	if (json_num(json_get(plan, "tokens_out_max"), &value))
-		cli_print_line("  tokens out        at most %.0f", value);
-	else
-		cli_print_line("  tokens out        not limited");
-	if (json_i64(json_get(plan, "cost_nanousd_max"), &whole) ||
-	    json_num(json_get(plan, "cost_nanousd_max"), &value)) {
-		if (json_num(json_get(plan, "cost_nanousd_max"), &value))
-			cli_print_line("  cost              at most $%.4f", value / 1e9);
-	} else {
-		cli_print_line("  cost              not known");
-	}
+	cli_print_line("  tokens in         about %lld, at most %lld",
+	               (long long)json_i64_or(json_get(plan, "tokens_in_estimate"), 0),
+	               (long long)json_i64_or(json_get(plan, "tokens_in_max"), 0));
+	print_about(plan, "  tokens out        ", "tokens_out_estimate", "tokens_out_max", "", 1, "not limited");
+	print_about(plan, "  cost              ", "cost_nanousd_estimate", "cost_nanousd_max", "$", 1e9, "not known");
+	if (json_str(json_get(plan, "basis"), &text))
+		cli_print_line("  estimated         %.*s", STR_ARG(text));
 	if (json_num(json_get(plan, "smallest_difference"), &value))
 		cli_print_line("  smallest difference that two such runs can show: %.1f pp (80 %% power, 5 %% level)",
 		               value * 100);

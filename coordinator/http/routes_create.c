@@ -1,32 +1,8 @@
-#include "common/base/bits.h"
-#include "common/base/prompt.h"
 #include "coordinator/catalog/suite.h"
-#include "coordinator/http/able.h"
+#include "coordinator/http/plan.h"
 #include "coordinator/http/run_json.h"
-#include "coordinator/http/selection.h"
-#include "coordinator/store/items.h"
-#include "coordinator/store/models.h"
-#include <math.h>
 
-enum {
-	SLICE_PAIRS_MAX = 16,
-	EPOCHS_MAX = 1000,
-	CONTEXT_BYTES_MAX = 8 << 20,
-	SAMPLED_ITEMS = 200,
-	TOKENS_A_MESSAGE = 8, /* the role's markers around it */
-	ATTEMPTS_MAX = 5,
-	SAMPLE_MS_MAX = 600000
-};
-
-struct wish { /* what the request asks for, read and looked up */
-	struct json_doc *doc;
-	struct suite_row *suite;
-	struct model_row *model;
-	struct selection selection;
-	int64_t epochs, seed, priority;
-	bool again, dry_run;
-	struct able able;
-};
+enum { SLICE_PAIRS_MAX = 16, EPOCHS_MAX = 1000, CONTEXT_BYTES_MAX = 8 << 20, ATTEMPTS_MAX = 5, SAMPLE_MS_MAX = 600000 };
 
 static enum err_code want_i64(const struct json *root, const char *key, int64_t fallback, int64_t min, int64_t max,
                               int64_t *ret_value, struct error *reterr)
@@ -58,7 +34,7 @@ static enum err_code check_keys(const struct json *root, struct error *reterr)
 	return ERR_OK;
 }
 
-static enum err_code find_suite(struct context *c, struct str name, struct wish *w, struct error *reterr)
+static enum err_code find_suite(struct context *c, struct str name, struct plan_wish *w, struct error *reterr)
 {
 	struct str *names = NULL;
 	size_t count = 0;
@@ -78,7 +54,7 @@ static enum err_code find_suite(struct context *c, struct str name, struct wish 
 	                 nearest.len ? "'?" : "");
 }
 
-static enum err_code find_model(struct context *c, struct str name, struct wish *w, struct error *reterr)
+static enum err_code find_model(struct context *c, struct str name, struct plan_wish *w, struct error *reterr)
 {
 	struct model_row *rows = NULL;
 	size_t count = 0;
@@ -98,7 +74,8 @@ static enum err_code find_model(struct context *c, struct str name, struct wish 
 	                 nearest.len ? "'?" : "");
 }
 
-static enum err_code read_selection(struct context *c, const struct json *root, struct wish *w, struct error *reterr)
+static enum err_code read_selection(struct context *c, const struct json *root, struct plan_wish *w,
+                                    struct error *reterr)
 {
 	struct str keys[SLICE_PAIRS_MAX], values[SLICE_PAIRS_MAX], limit = { 0 };
 	const struct json *slice = json_get(root, "slice"), *limit_json = json_get(root, "limit");
@@ -121,7 +98,7 @@ static enum err_code read_selection(struct context *c, const struct json *root, 
 	                      &w->selection, reterr);
 }
 
-static enum err_code read_wish(struct context *c, struct wish *w, struct error *reterr)
+static enum err_code read_wish(struct context *c, struct plan_wish *w, struct error *reterr)
 {
 	struct str suite, model;
 	int64_t suite_epochs = 1;
@@ -156,139 +133,10 @@ static enum err_code read_wish(struct context *c, struct wish *w, struct error *
 	return err == ERR_OK ? able_find(c, w->model, &w->able, reterr) : err;
 }
 
-/* ---- a plan ---- */
-
-struct input_size { /* of one sample, on average over the items that were looked at */
-	double bytes, messages;
-};
-
-static void add_prompt(const struct prompt *prompt, struct input_size *sum)
-{
-	sum->bytes += (double)prompt->system.len;
-	sum->messages += (double)prompt->message_count + (prompt->system.len > 0);
-	for (size_t i = 0; i < prompt->message_count; i++)
-		sum->bytes += (double)prompt->messages[i].content.len;
-}
-
-/* What a model is told of one item, exactly as a worker would render it. */
-static bool measure_item(struct context *c, const struct wish *w, const struct json *generate, uint32_t item_no,
-                         struct input_size *sum)
-{
-	struct arena arena;
-	struct item_row *row = NULL;
-	struct json_doc *item = NULL;
-	struct prompt prompt;
-	size_t count = 0;
-	arena_init(&arena, 64 << 20);
-	bool measured = items_range(c->store, w->suite->suite_version_id, item_no, 1, 16 << 20, &arena, &row, &count,
-	                            NULL) == ERR_OK &&
-	                count == 1 && json_parse(row->content, &item, NULL) == ERR_OK &&
-	                prompt_render(generate, json_root(item), &arena, &prompt, NULL) == ERR_OK;
-	if (measured)
-		add_prompt(&prompt, sum);
-	json_free(item);
-	arena_done(&arena);
-	return measured;
-}
-
-/* Looks at up to SAMPLED_ITEMS items, evenly drawn from the selection. */
-static struct input_size measure_input(struct context *c, const struct wish *w)
-{
-	struct input_size sum = { 0 };
-	struct json_doc *definition = NULL;
-	uint32_t total = w->selection.count, sampled = MIN_OF(total, SAMPLED_ITEMS), seen = 0, taken = 0;
-	size_t measured = 0;
-	if (json_parse(w->suite->definition, &definition, NULL) != ERR_OK)
-		return sum;
-	const struct json *generate = json_get(json_root(definition), "generate");
-	for (uint32_t i = 0; i < (uint32_t)w->suite->item_count && taken < sampled; i++) {
-		if (w->selection.bitmap.len && !bits_in(w->selection.bitmap, i))
-			continue;
-		if (seen++ != (uint32_t)((uint64_t)taken * total / sampled))
-			continue;
-		taken++;
-		measured += measure_item(c, w, generate, i, &sum);
-	}
-	json_free(definition);
-	if (measured) {
-		sum.bytes /= (double)measured;
-		sum.messages /= (double)measured;
-	}
-	return sum;
-}
-
-static void write_number_or_null(struct json_write *w, const char *key, bool known, double value)
-{
-	json_write_key(w, key);
-	if (known)
-		json_write_num(w, value);
-	else
-		json_write_null(w);
-}
-
-static int64_t max_tokens_of(const struct wish *w)
-{
-	struct json_doc *doc;
-	int64_t most = -1;
-	if (json_parse(w->model->config, &doc, NULL) == ERR_OK) {
-		most = json_i64_or(json_pointer(json_root(doc), STR("/params/max_tokens")), -1);
-		json_free(doc);
-	}
-	if (json_parse(w->suite->definition, &doc, NULL) == ERR_OK) {
-		most = json_i64_or(json_pointer(json_root(doc), STR("/generate/max_tokens")), most);
-		json_free(doc);
-	}
-	return most;
-}
-
-static void reply_plan(struct context *c, const struct wish *w)
-{
-	/* Two runs on the same n items, scores 0 or 1 at worst spread, no gain from pairing: 80 % power, 5 % two-sided.
-	 */
-	static const double z_sum = 1.959963984540054 + 0.8416212335729143, variance = 0.5;
-	double n = w->selection.count, calls = n * (double)w->epochs;
-	struct input_size input = measure_input(c, w);
-	/* English prose has about 3.5 bytes a token; code and other scripts up to twice as many tokens. */
-	double tokens_in = calls * (input.bytes / 3.5 + TOKENS_A_MESSAGE * input.messages);
-	double tokens_in_max = calls * (input.bytes / 2 + TOKENS_A_MESSAGE * input.messages);
-	int64_t most = max_tokens_of(w);
-	bool priced =
-		w->model->price_in_nanousd_per_mtok >= 0 && w->model->price_out_nanousd_per_mtok >= 0 && most >= 0;
-	double cost = tokens_in_max * (double)w->model->price_in_nanousd_per_mtok / 1e6 +
-	              calls * (double)most * (double)w->model->price_out_nanousd_per_mtok / 1e6;
-	struct json_write *j = reply_json(c, 200);
-	json_write_object(j);
-	json_write_field_c(j, "schema", "assay.plan.v1");
-	json_write_field_str(j, "suite", w->suite->name);
-	json_write_field_i64(j, "suite_version", w->suite->version);
-	json_write_field_str(j, "model", w->model->name);
-	json_write_field_i64(j, "n", w->selection.count);
-	json_write_field_i64(j, "epochs", w->epochs);
-	json_write_field_i64(j, "calls", (int64_t)calls);
-	json_write_field_i64(j, "tokens_in_estimate", (int64_t)tokens_in);
-	json_write_field_i64(j, "tokens_in_max", (int64_t)tokens_in_max);
-	write_number_or_null(j, "tokens_out_max", most >= 0, calls * (double)most);
-	write_number_or_null(j, "cost_nanousd_max", priced, floor(cost));
-	double smallest = n >= 2 ? z_sum * sqrt(variance / n) : INFINITY;
-	write_number_or_null(j, "smallest_difference", smallest < 1, smallest); /* null: too few items to see any */
-	json_write_field_i64(j, "connected_workers", (int64_t)w->able.connected);
-	json_write_field_i64(j, "able_workers", (int64_t)w->able.able);
-	json_write_key(j, "warnings");
-	json_write_array(j);
-	if (w->able.connected == 0)
-		json_write_c(j, "no worker is connected");
-	else if (w->able.able == 0)
-		json_write_str(j, w->able.why_not);
-	if (!priced)
-		json_write_c(j, "the cost is not known: the model has no price_per_mtok, or nothing limits max_tokens");
-	json_write_array_end(j);
-	json_write_object_end(j);
-}
-
 /* ---- making it ---- */
 
-static enum err_code make(struct context *c, const struct wish *w, enum runs_made *ret_made, struct run_row **ret_run,
-                          struct error *reterr)
+static enum err_code make(struct context *c, const struct plan_wish *w, enum runs_made *ret_made,
+                          struct run_row **ret_run, struct error *reterr)
 {
 	struct buf context;
 	buf_init(&context, CONTEXT_BYTES_MAX);
@@ -333,13 +181,13 @@ void route_runs_create(struct context *c)
 	static const char *const made_names[] = {
 		[RUNS_NEW] = "new", [RUNS_ATTACHED] = "attached", [RUNS_EXTENDED] = "extended"
 	};
-	struct wish w = { 0 };
+	struct plan_wish w = { 0 };
 	struct run_row *run = NULL;
 	enum runs_made made = RUNS_NEW;
 	struct error e;
 	enum err_code err = read_wish(c, &w, &e);
 	if (err == ERR_OK && w.dry_run) {
-		reply_plan(c, &w);
+		plan_reply(c, &w);
 		json_free(w.doc);
 		return;
 	}

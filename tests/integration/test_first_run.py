@@ -90,6 +90,9 @@ class FirstRun(LabCase):
         self.assertRegex(result.out, r"2 connected, 2 can serve it")
         plan = self.lab.json("run", "letters", "--model", "small", "--dry-run", "--limit", "50", "--epochs", "2")
         self.assertEqual((plan["n"], plan["calls"]), (50, 100))
+        self.assertIn("from the items' text", plan["basis"])
+        self.assertGreater(plan["tokens_in_max"], plan["tokens_in_estimate"])
+        self.assertIsNone(plan["tokens_out_estimate"])
         self.assertEqual(self.endpoint.stats()["asked"], 0)
         self.assertEqual(self.lab.json("runs", "list")["items"], [])
 
@@ -134,6 +137,16 @@ class FirstRun(LabCase):
         self.assertEqual(run, self.first)
         self.assertEqual(self.endpoint.stats()["asked"], asked)
         self.assertEqual(len(self.lab.json("runs", "list")["items"]), 1)
+
+    def test_07b_a_dry_run_goes_by_what_the_run_before_used(self):
+        plan = self.lab.json("run", "letters", "--model", "small", "--dry-run", "--limit", "50")
+        used = self.lab.run_json(self.first)["progress"]
+        self.assertAlmostEqual(plan["tokens_in_estimate"], used["tokens_in"] / 4, delta=1)
+        self.assertAlmostEqual(plan["tokens_out_estimate"], used["tokens_out"] / 4, delta=1)
+        self.assertIn(f"as run {self.first} ", plan["basis"])
+        told = self.lab.assay("run", "letters", "--model", "small", "--dry-run").out
+        self.assertRegex(told, r"tokens in +about [\d]+, at most")
+        self.assertRegex(told, rf"estimated +as run {self.first} of this suite and model")
 
     def test_08_again_measures_anew(self):
         _, run = self.lab.run("letters", "small", "--again")

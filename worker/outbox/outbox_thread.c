@@ -32,7 +32,7 @@ static void tell_link(struct outbox_thread *t)
 static void set_failing(struct outbox_thread *t, bool failing, const struct error *error)
 {
 	if (failing)
-		t->retry_at_ms = clock_now_ms() + OUTBOX_RETRY_MS;
+		t->retry_at_ms = clock_now_ms() + (t->options.retry_ms ? t->options.retry_ms : OUTBOX_RETRY_MS);
 	if (failing && t->failures)
 		metrics_add(t->failures, 1);
 	if (failing == t->failing)

@@ -23,6 +23,7 @@ struct outbox_thread_options {
 	struct ring *const *nets;
 	uint32_t net_count;
 	struct metrics *metrics; /* NULL: none */
+	uint32_t retry_ms;       /* how soon a failed write is tried again; 0: OUTBOX_RETRY_MS */
 };
 
 enum err_code outbox_thread_start(const struct outbox_thread_options *options, struct outbox_thread **ret_thread,

@@ -115,7 +115,7 @@ static void start_threads(struct fixture *f)
 		                   .rules = &f->rules,
 		                   .ask_log = { f, log_begin, log_end, log_flush },
 		                   .seed = 1 };
-	struct outbox_thread_options outbox = { f->outbox, f->outbox_ring, f->link, &f->inbox, 1, NULL };
+	struct outbox_thread_options outbox = { f->outbox, f->outbox_ring, f->link, &f->inbox, 1, NULL, 0 };
 	struct score_options score = { f->score_ring, f->link, &f->inbox, 1, 1 };
 	assert_ok(outbox_thread_start(&outbox, &f->outbox_thread, &error), &error);
 	assert_ok(score_threads_start(&score, &f->score, &error), &error);

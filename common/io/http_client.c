@@ -156,17 +156,18 @@ static size_t on_bytes(char *data, size_t size, size_t count, void *arg)
 	return f->stopped ? 0 : len;
 }
 
+/* Where curl cannot say, the request counts as sent: a provider may have been paid. */
 static bool any_sent(const struct flight *f)
 {
 	long request_bytes = 0;
-	return curl_easy_getinfo(f->easy, CURLINFO_REQUEST_SIZE, &request_bytes) == CURLE_OK && request_bytes > 0;
+	return curl_easy_getinfo(f->easy, CURLINFO_REQUEST_SIZE, &request_bytes) != CURLE_OK || request_bytes > 0;
 }
 
 static bool all_sent(const struct flight *f)
 {
 	curl_off_t body_bytes = 0;
-	return any_sent(f) && curl_easy_getinfo(f->easy, CURLINFO_SIZE_UPLOAD_T, &body_bytes) == CURLE_OK &&
-	       (uint64_t)body_bytes >= f->body_len;
+	return any_sent(f) && (curl_easy_getinfo(f->easy, CURLINFO_SIZE_UPLOAD_T, &body_bytes) != CURLE_OK ||
+	                       (uint64_t)body_bytes >= f->body_len);
 }
 
 /* Called when a connection stands and the request is about to go out. A second time means: curl had taken a kept
@@ -670,8 +671,10 @@ static enum err_code err_of(const struct flight *f)
 static void hand_back(struct flight *f, uint64_t now_ms, struct http_done *out)
 {
 	long status = 0;
+	if (curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK && f->class == HTTP_OK)
+		f->class = HTTP_OTHER; /* an answer without its status is none */
 	*out = (struct http_done){ .tag = f->tag, .err = err_of(f), .class = f->class, .sent = f->sent };
-	if (curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status >= 200)
+	if (status >= 200)
 		out->status = (int)status;
 	out->elapsed_ms = (uint32_t)MIN_OF(now_ms - f->start_ms, UINT32_MAX);
 	out->first_byte_ms = (uint32_t)MIN_OF(f->first_byte_ms, UINT32_MAX);
@@ -691,16 +694,21 @@ static void hand_back(struct flight *f, uint64_t now_ms, struct http_done *out)
 	flight_rest(f);
 }
 
+/* Where curl cannot go on (no memory), its requests are left to their deadlines: watch() ends them. */
+static void act(struct shard *s, curl_socket_t fd, int flags)
+{
+	int running;
+	(void)curl_multi_socket_action(s->multi, fd, flags, &running);
+	s->touched = true;
+}
+
 static void on_event(struct http_client *c, const struct http_epoll_event *e)
 {
 	struct shard *s = c->shards[e->owner];
-	int running,
-		flags = (e->events & EPOLLIN ? CURL_CSELECT_IN : 0) | (e->events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
+	int flags = (e->events & EPOLLIN ? CURL_CSELECT_IN : 0) | (e->events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
 	if (e->events & (EPOLLERR | EPOLLHUP))
 		flags |= CURL_CSELECT_ERR | CURL_CSELECT_IN;
-	CURLMcode rc = curl_multi_socket_action(s->multi, e->fd, flags, &running);
-	check_msg(rc == CURLM_OK, "curl multi: %s", curl_multi_strerror(rc));
-	s->touched = true;
+	act(s, e->fd, flags);
 }
 
 /* One turn: waits, lets curl work, collects. True: wake_fd is readable. */
@@ -722,12 +730,9 @@ static bool turn(struct http_client *c, uint64_t until_ms)
 	now_ms = clock_now_ms();
 	for (size_t i = 0; i < c->shard_count; i++) {
 		struct shard *s = c->shards[i];
-		int running;
 		if (now_ms >= s->timer_at_ms) {
 			s->timer_at_ms = UINT64_MAX; /* curl sets it anew */
-			CURLMcode rc = curl_multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-			check_msg(rc == CURLM_OK, "curl multi: %s", curl_multi_strerror(rc));
-			s->touched = true;
+			act(s, CURL_SOCKET_TIMEOUT, 0);
 		}
 		if (s->touched)
 			take_completions(s);

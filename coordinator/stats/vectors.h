@@ -25,7 +25,7 @@ enum err_code vectors_check(struct str text, const char *name, struct buf *repor
 /* Closing line: "N cases, N passed, N failed\n". */
 void vectors_write_count(const struct vectors_count *count, struct buf *out);
 
-/* The table: at = 0, 1, ... until NULL. */
+/* All methods by name: at = 0, 1, ... until NULL. */
 const char *vectors_method_name(size_t at, unsigned *ret_version);
 
 #endif

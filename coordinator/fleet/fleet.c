@@ -165,6 +165,7 @@ static void on_command(struct fleet *f, struct fleet_command *c)
 		on_commit(f, c);
 		return;
 	case FLEET_WELCOME:
+		metrics_add(f->counts.refused_leases, c->msg->welcome.refused_count);
 		ev.kind = SESSION_CORE_WELCOME;
 		ev.welcome.refused = c->msg->welcome.refused;
 		ev.welcome.refused_count = c->msg->welcome.refused_count;
@@ -172,6 +173,7 @@ static void on_command(struct fleet *f, struct fleet_command *c)
 		ev.welcome.verdict_count = c->msg->welcome.answer_count;
 		break;
 	case FLEET_RENEWED_REPLY:
+		metrics_add(f->counts.refused_leases, c->msg->renewed.refused_count);
 		ev.kind = SESSION_CORE_RENEWED;
 		ev.renewed.renew_no = c->msg->renewed.renew_no;
 		ev.renewed.refused = c->msg->renewed.refused;
@@ -301,6 +303,9 @@ static void make_metrics(struct fleet *f)
 		{ .kind = METRICS_COUNTER,
 		  .name = "assay_fleet_malformed_total",
 		  .help = "Messages that were not one frame of a known worker" },
+		{ .kind = METRICS_COUNTER,
+		  .name = "assay_fleet_refused_leases_total",
+		  .help = "Leases that a worker named and does not hold any more" },
 	};
 	f->counts.frames_in = metrics_one(f->metrics, &specs[0]);
 	f->counts.frames_out = metrics_one(f->metrics, &specs[1]);
@@ -310,6 +315,7 @@ static void make_metrics(struct fleet *f)
 	f->counts.ends = metrics_family(f->metrics, &specs[5]);
 	f->counts.refused_keys = metrics_one(f->metrics, &specs[6]);
 	f->counts.not_frames = metrics_one(f->metrics, &specs[7]);
+	f->counts.refused_leases = metrics_one(f->metrics, &specs[8]);
 }
 
 static enum err_code open_sockets(struct fleet *f, const struct fleet_settings *s, struct error *reterr)

@@ -19,7 +19,7 @@ struct peer { /* one connection with its session */
 
 struct fleet_counts {
 	struct metrics_series *frames_in, *frames_out, *bytes_in, *bytes_out, *workers;
-	struct metrics_series *refused_keys, *not_frames;
+	struct metrics_series *refused_keys, *not_frames, *refused_leases;
 	struct metrics_family *ends;
 };
 

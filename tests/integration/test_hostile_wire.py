@@ -10,7 +10,7 @@ from lab import BUILD, LabCase, wait_until  # noqa: E402
 
 ATTACK = BUILD / "tests/integration/wire/wire_attack"
 ENDED = "assay_fleet_sessions_ended_total"
-N = 1000
+N = 2500
 
 
 class HostileWire(LabCase):
@@ -65,13 +65,19 @@ class HostileWire(LabCase):
                              ("commit", "not_a_worker")):
             self.assertEqual(self.check_ended(what, reason)[0], "welcome", what)
         self.assertIn("lost", self.attack("oversize"))
+        # ZeroMQ cuts the connection before a byte of it is ours: what is counted is a session that fell silent.
+        before = self.ended("silent")
+        self.assertEqual(self.attack("oversize-worker")[:2], ["welcome", "lost"])
+        wait_until(lambda: self.ended("silent") == before + 1, 15, "the session has ended")
 
         refused = lab.metric("assay_fleet_refused_handshakes_total")
         self.assertIn("denied", self.attack("unknown-key", key=self.stranger))
         wait_until(lambda: lab.metric("assay_fleet_refused_handshakes_total") > refused, 5, "the refusal is counted")
 
         # Rules that an honest late worker may break too: answered, not punished.
+        refused = lab.metric("assay_fleet_refused_leases_total")
         self.assertEqual(self.attack("stale")[:2], ["welcome", "renewed 1"])
+        self.assertEqual(lab.metric("assay_fleet_refused_leases_total"), refused + 1)
         before = lab.value("SELECT count(*) FROM assay.refused_result")
         self.assertEqual(self.attack("unknown-run")[:2], ["welcome", "committed 7-7"])
         self.assertEqual(int(lab.value("SELECT count(*) FROM assay.refused_result")), int(before) + 1)

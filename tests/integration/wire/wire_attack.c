@@ -207,6 +207,12 @@ static void other_session(struct attack *a)
 	send_msg(a, &m);
 }
 
+static void oversize_worker(struct attack *a)
+{
+	welcome_first(a);
+	oversize(a);
+}
+
 /* A worker that plays coordinator: what it says was committed is somebody else's outbox. */
 static void commit(struct attack *a)
 {
@@ -259,6 +265,7 @@ static const struct {
 } attacks[] = { { "garbage", garbage },
 	        { "empty", empty },
 	        { "oversize", oversize },
+	        { "oversize-worker", oversize_worker },
 	        { "nesting", nesting },
 	        { "version", version },
 	        { "no-hello", no_hello },

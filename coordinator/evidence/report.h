@@ -41,7 +41,7 @@ struct report {
 	const struct gate_result *gates;
 	size_t gate_count;
 	struct str by;       /* dimension to list; empty: the first with two groups or more, else the whole suite */
-	bool only_flipped;   /* a comparison lists its flipped items */
+	bool only_flipped;   /* a comparison as text is its flipped items, a line each, and nothing else */
 	uint64_t elapsed_ms; /* 0: not shown */
 	uint64_t paid_twice, paid_twice_more_at_most;
 	uint64_t cost_unknown; /* samples whose cost nobody knows; their share of cost_nanousd is 0 */

@@ -53,7 +53,7 @@ static void run_row(struct report_view *v, const struct summary_row *row)
 	report_view_gap(v);
 	put_score(v, row, percent);
 	if (against) {
-		report_view_gap(v);
+		report_view_fold(v);
 		report_format_diff(&v->cell, against->diff, percent);
 		report_view_right(v, 8);
 		report_view_gap(v);
@@ -240,7 +240,8 @@ static void how(struct report_view *v, const struct summary_row *whole)
 
 void report_text(const struct report *r, struct report_style style, struct buf *out)
 {
-	struct report_view v = report_view_init(r, style, out);
+	struct report_view v;
+	report_view_init(&v, r, style, out);
 	report_view_head(&v);
 	if (r->comparison)
 		report_view_pairing(&v);

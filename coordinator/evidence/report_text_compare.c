@@ -3,7 +3,7 @@
 #include "coordinator/evidence/report_view.h"
 #include <inttypes.h>
 
-enum { FLIPS_MAX = 50, UNPAIRED_MAX = 20, LABEL_COLUMNS_MAX = REPORT_VIEW_LABEL_MAX };
+enum { FLIPS_MAX = 100000, UNPAIRED_MAX = 20, LABEL_COLUMNS_MAX = REPORT_VIEW_LABEL_MAX };
 
 static void compare_row(struct report_view *v, const struct compare_row *row)
 {
@@ -24,7 +24,7 @@ static void compare_row(struct report_view *v, const struct compare_row *row)
 	report_view_gap(v);
 	report_format_diff_interval(&v->cell, row->interval, percent);
 	report_view_left(v, 15);
-	report_view_gap(v);
+	report_view_fold(v);
 	report_view_verdict(v, row);
 	report_view_gap(v);
 	buf_printf(v->out, "%" PRIu64 " up, %" PRIu64 " down", row->gained, row->lost);
@@ -123,14 +123,18 @@ static void verdict(struct report_view *v)
 void report_text_compare(const struct report *r, struct report_style style, struct buf *out)
 {
 	check_msg(r->base && r->comparison, "a comparison needs both runs");
-	struct report_view v = report_view_init(r, style, out);
+	struct report_view v;
+	report_view_init(&v, r, style, out);
+	if (r->only_flipped) {
+		flips(&v);
+		report_view_done(&v);
+		return;
+	}
 	report_view_head(&v);
 	report_view_pairing(&v);
 	unpaired(&v);
 	for (uint32_t m = 0; m < r->run.samples->metric_count; m++)
 		compare_rows(&v, m);
-	if (r->only_flipped)
-		flips(&v);
 	verdict(&v);
 	report_view_judgement(&v);
 	report_view_next(&v);

@@ -1,9 +1,10 @@
 #include "coordinator/evidence/report_view.h"
 #include "common/base/unicode.h"
+#include "common/base/wrap.h"
 #include "coordinator/evidence/report_format.h"
 #include <inttypes.h>
 
-enum { WIDTH_DEFAULT = 100 };
+enum { WIDTH_DEFAULT = 100, LABEL_COLUMNS_MIN = 12 };
 
 static const char bold[] = "\x1b[1m", plain[] = "\x1b[0m";
 static const char green[] = "\x1b[32m", red[] = "\x1b[31m";
@@ -55,18 +56,32 @@ static size_t shown_dimension(const struct report *r)
 	return SIZE_MAX;
 }
 
-struct report_view report_view_init(const struct report *r, struct report_style style, struct buf *out)
+void report_view_fold(struct report_view *v)
 {
-	struct report_view v = { .r = r, .out = out, .colour = style.colour, .by = shown_dimension(r) };
+	if (v->two_lines) {
+		report_view_end_line(v);
+		buf_append_c(v->out, "    ");
+	}
+	report_view_gap(v);
+}
+
+/* The columns of a row beside its label: alone, as the first of two lines, and on one line against a baseline. */
+enum { ROW_COLUMNS = 58, ROW_AGAINST_COLUMNS = 106 };
+
+void report_view_init(struct report_view *v, const struct report *r, struct report_style style, struct buf *out)
+{
 	const struct samples *s = r->run.samples;
-	v.width = style.width ? style.width : WIDTH_DEFAULT;
-	v.label_columns = 8;
-	for (uint32_t g = 0; v.by != SIZE_MAX && g < s->dimension[v.by].label_count; g++)
-		v.label_columns = MAX_OF(v.label_columns, unicode_width(s->dimension[v.by].label[g]));
-	unsigned most = v.width >= 100 ? REPORT_VIEW_LABEL_MAX : v.width >= 80 ? 18 : 12;
-	v.label_columns = MIN_OF(v.label_columns, most);
-	buf_init(&v.cell, 4096);
-	return v;
+	*v = (struct report_view){ .r = r, .whole = out, .colour = style.colour, .by = shown_dimension(r) };
+	buf_init(&v->lines, out->max);
+	v->out = &v->lines;
+	v->width = style.width ? style.width : WIDTH_DEFAULT;
+	v->label_columns = 8;
+	for (uint32_t g = 0; v->by != SIZE_MAX && g < s->dimension[v->by].label_count; g++)
+		v->label_columns = MAX_OF(v->label_columns, unicode_width(s->dimension[v->by].label[g]));
+	unsigned most = v->width > ROW_COLUMNS + LABEL_COLUMNS_MIN ? v->width - ROW_COLUMNS : LABEL_COLUMNS_MIN;
+	v->label_columns = MIN_OF(v->label_columns, MIN_OF(most, (unsigned)REPORT_VIEW_LABEL_MAX));
+	v->two_lines = r->comparison && v->label_columns + ROW_AGAINST_COLUMNS > v->width;
+	buf_init(&v->cell, 4096);
 }
 
 static void chance(struct report_view *v, uint32_t metric)
@@ -269,5 +284,8 @@ void report_view_next(struct report_view *v)
 
 void report_view_done(struct report_view *v)
 {
+	if (!wrap_text(buf_str(&v->lines), v->width, v->whole) || v->lines.failed)
+		v->whole->failed = true;
+	buf_done(&v->lines);
 	buf_done(&v->cell);
 }

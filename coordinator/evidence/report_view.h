@@ -10,13 +10,15 @@ enum { REPORT_VIEW_LABEL_MAX = 40, REPORT_VIEW_ROWS_MAX = 60 };
 
 struct report_view {
 	const struct report *r;
-	struct buf *out, cell;
-	bool colour;
+	struct buf *out; /* &lines: they are broken to the width when the view is done */
+	struct buf lines, cell, *whole;
+	bool colour, two_lines; /* two_lines: a row against a baseline is too wide for one */
 	unsigned width, label_columns;
 	size_t by; /* the dimension listed, SIZE_MAX: none */
 };
 
-struct report_view report_view_init(const struct report *r, struct report_style style, struct buf *out);
+/* The view stays where it is; what it wrote is appended to `out` by report_view_done(). */
+void report_view_init(struct report_view *v, const struct report *r, struct report_style style, struct buf *out);
 void report_view_done(struct report_view *v);
 
 void report_view_paint(struct report_view *v, const char *colour); /* NULL: none */
@@ -24,6 +26,7 @@ void report_view_unpaint(struct report_view *v, const char *colour);
 void report_view_right(struct report_view *v, unsigned width); /* lays the cell into a column and empties it */
 void report_view_left(struct report_view *v, unsigned width);
 void report_view_gap(struct report_view *v);
+void report_view_fold(struct report_view *v);     /* a gap, or the second line of the row */
 void report_view_end_line(struct report_view *v); /* without blanks at its end */
 
 bool report_view_in_percent(const struct samples *s, uint32_t metric);

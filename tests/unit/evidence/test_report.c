@@ -1,4 +1,5 @@
 /* Goal: a report reads as INTERFACES.md 2 shows it, never trusts text that is not ours, and its JSON says the same. */
+#include "common/base/unicode.h"
 #include "coordinator/evidence/report.h"
 #include "coordinator/evidence/report_format.h"
 #include "tests/unit/evidence/example.h"
@@ -74,7 +75,7 @@ static void assert_has(struct fixture *f, const char *piece)
 static void a_report_ends_with_what_matters(void **state)
 {
 	struct fixture *f = *state;
-	report_text(&f->report, (struct report_style){ 0 }, &f->out);
+	report_text(&f->report, (struct report_style){ .width = 200 }, &f->out);
 	assert_lines(f,
 	             "suite support@3.1  model m-2026-11  run 90  against run 81 (m-2026-10)          chance 0 %\n"
 	             "paired on 164 of 164 items\n"
@@ -92,6 +93,48 @@ static void a_report_ends_with_what_matters(void **state)
 	             "0.02 (p 0.043))\n"
 	             "12m04s   1,640 tokens in, 328 out   $0.00016   paid twice 0   latency p50 100 ms, p95 100 ms\n"
 	             "next: assay compare 81 90 | assay item show 90 change-address-17\n");
+}
+
+static void no_line_is_wider_than_the_terminal(void **state)
+{
+	struct fixture *f = *state;
+	static const unsigned widths[] = { 60, 80, 100, 118, 150 };
+	for (size_t i = 0; i < ARRAY_LEN(widths); i++) {
+		struct str rest, line;
+		buf_clear(&f->out);
+		report_text(&f->report, (struct report_style){ .width = widths[i], .colour = false }, &f->out);
+		report_text_compare(&f->report, (struct report_style){ .width = widths[i] }, &f->out);
+		rest = buf_str(&f->out);
+		while (str_split(&rest, '\n', &line))
+			if (unicode_width(line) > widths[i])
+				fail_msg("%u of %u columns: %.*s", unicode_width(line), widths[i], STR_ARG(line));
+	}
+}
+
+static void a_row_that_is_too_wide_for_one_line_takes_two(void **state)
+{
+	struct fixture *f = *state;
+	report_text(&f->report, (struct report_style){ .width = 80 }, &f->out);
+	assert_has(f, "  change-address         20/40   50.0 %  [35.2, 64.8]\n"
+	              "      -15.0 pp  [-26.6, -3.4]    WORSE       p 0.031   q 0.047\n"
+	              "          6 flipped: assay compare 81 90 --by task --only flipped\n");
+	assert_has(f, "next: assay compare 81 90 | assay item show 90 change-address-17\n");
+}
+
+static void only_flipped_is_the_flipped_items_alone(void **state)
+{
+	struct fixture *f = *state;
+	f->report.only_flipped = true;
+	report_text_compare(&f->report, (struct report_style){ 0 }, &f->out);
+	struct str rest = buf_str(&f->out), line;
+	size_t lines = 0;
+	while (str_split(&rest, '\n', &line) && line.len) {
+		if (str_find(line, STR(" -> ")) < 0)
+			fail_msg("no flipped item: %.*s", STR_ARG(line));
+		lines++;
+	}
+	assert_int_equal(lines, f->compare.flip_count);
+	assert_has(f, "change-address-20                         1 -> 0  change-address\n");
 }
 
 static void a_run_alone_says_what_it_could_see(void **state)
@@ -116,14 +159,12 @@ static void a_run_alone_says_what_it_could_see(void **state)
 static void a_comparison_closes_with_its_verdict(void **state)
 {
 	struct fixture *f = *state;
-	f->report.only_flipped = true;
-	report_text_compare(&f->report, (struct report_style){ 0 }, &f->out);
+	report_text_compare(&f->report, (struct report_style){ .width = 200 }, &f->out);
 	assert_has(f, "paired on 164 of 164 items\n");
 	assert_has(f,
 	           "  change-address         n 40   65.0 % -> 50.0 %  -15.0 pp  [-26.6, -3.4]    WORSE       p 0.031 "
 	           "  q 0.047 "
 	           "  0 up, 6 down\n");
-	assert_has(f, "change-address-20                         1 -> 0  change-address\n");
 	assert_has(f, "verdict: no evidence of a difference (0.0 pp  [-4.6, +4.6], paired, n 160, mcnemar_exact p 1)\n"
 	              "smallest difference it would see: 6.6 pp (80 % power, alpha 0.05)\n");
 }
@@ -172,7 +213,7 @@ static void labels_cannot_drive_the_terminal_or_break_the_table(void **state)
 	report_text(&f->report, (struct report_style){ .width = 80 }, &f->out);
 	for (size_t i = 0; i < f->out.len; i++)
 		assert_true((unsigned char)f->out.data[i] >= ' ' || f->out.data[i] == '\n');
-	assert_has(f, "evil\\x1b]0;titl...  ");
+	assert_has(f, "  evil\\x1b]0;title\\x0...   ");
 	assert_has(f, "model a\\rb");
 }
 
@@ -301,7 +342,7 @@ static void no_difference_beyond_the_range_is_promised(void **state)
 	f->report.base = NULL;
 	f->report.comparison = NULL;
 	f->summary_cand.rows[0].detectable = number_of(1.321);
-	report_text(&f->report, (struct report_style){ 0 }, &f->out);
+	report_text(&f->report, (struct report_style){ .width = 120 }, &f->out);
 	assert_has(f, "unpaired, it has too few items to see any difference\n");
 	assert_true(str_find(buf_str(&f->out), STR("132")) < 0);
 }
@@ -356,6 +397,9 @@ int main(void)
 	json_start();
 	const struct CMUnitTest tests[] = {
 		one(a_report_ends_with_what_matters),
+		one(no_line_is_wider_than_the_terminal),
+		one(a_row_that_is_too_wide_for_one_line_takes_two),
+		one(only_flipped_is_the_flipped_items_alone),
 		one(a_run_alone_says_what_it_could_see),
 		one(a_comparison_closes_with_its_verdict),
 		one(unpaired_items_are_named),

@@ -124,6 +124,35 @@ static void what_a_worker_does_not_need_goes_to_one_that_starves(void **state)
 	                "1250 lease w1 f5 1/2 r1 2-9 context\n");
 }
 
+static void a_worker_that_came_back_without_a_slot_gets_its_share_again(void **state)
+{
+	struct trace *t = *state;
+	add_route(t, 1, 8);
+	admit(t, plain_run(1, 100000));
+	join(t, 1, 1, 8);
+	renew(t, 1, 8);
+	t->toys[2].modest = true;
+	join(t, 2, 2, 8);
+	renew(t, 2, 8);
+	renew(t, 1, 8);
+	assert_int_equal(t->toys[2].slots, 4);
+	for (t->now_ms = 1000; t->now_ms < 4000; t->now_ms += 1000)
+		renew(t, 1, 8); /* the other one is cut off, and its slots go to who is there */
+	wait_until(t, 4000);
+	renew(t, 1, 8);
+	assert_int_equal(t->toys[1].slots, 8);
+	restart(t, 2);
+	join(t, 2, 2, 8);
+	renew(t, 2, 8); /* lists the route, with no slot: wants of it nothing, in all eight */
+	for (uint64_t until = t->now_ms + 3000; t->now_ms < until;) {
+		wait_until(t, t->now_ms + 500);
+		renew(t, 1, 8);
+		renew(t, 2, 8);
+	}
+	assert_int_equal(t->toys[1].slots, 4);
+	assert_int_equal(t->toys[2].slots, 4);
+}
+
 static void a_hosted_model_has_as_many_slots_as_each_server(void **state)
 {
 	struct trace *t = *state;
@@ -250,6 +279,7 @@ int main(void)
 		TEST(slices_are_equal_up_to_what_each_can_use),
 		TEST(with_fewer_slots_than_workers_some_get_none),
 		TEST(what_a_worker_does_not_need_goes_to_one_that_starves),
+		TEST(a_worker_that_came_back_without_a_slot_gets_its_share_again),
 		TEST(a_hosted_model_has_as_many_slots_as_each_server),
 		TEST(a_run_says_which_ability_no_worker_has),
 		TEST(after_a_takeover_slices_grow_only_when_the_old_ones_have_ended),

@@ -385,6 +385,8 @@ void renew(struct trace *t, uint32_t worker, uint32_t wanted)
 	struct toy *w = toy_of(t, worker);
 	struct msg_held_lease held[TOY_LEASES];
 	struct msg_route_use use = { .route_id = 1, .slots = w->slots, .in_flight = w->in_flight, .wanted = wanted };
+	if (w->modest && w->slots == 0)
+		use.wanted = 0;
 	struct msg_renew m = { .renew_no = ++w->renew_no, .frame_seen = w->frame_seen, .wanted = wanted };
 	m.routes = &use;
 	m.route_count = 1;

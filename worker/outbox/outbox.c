@@ -52,25 +52,21 @@ static enum err_code read_id(const char *path, struct outbox_id *ret_id, struct 
 	return err;
 }
 
-static enum err_code read_or_make_id(struct outbox *o, bool has_segments, struct error *reterr)
-{
-	struct fs_path path = fs_path("%s/id", o->dir.text);
-	enum err_code err = read_id(path.text, &o->id, reterr);
-	if (err != ERR_NOT_FOUND && !(err == ERR_CORRUPT && !has_segments))
-		return err;
-	if (has_segments)
-		return error_set(reterr, ERR_CORRUPT, "%s is missing, but there are segments beside it", path.text);
-	uint8_t bytes[ID_FILE_BYTES];
-	keys_random(o->id.bytes, sizeof(o->id.bytes));
-	uint32_t crc = hash_crc32c(str_make(o->id.bytes, sizeof(o->id.bytes)));
-	memcpy(bytes, o->id.bytes, WIRE_OUTBOX_ID_BYTES);
-	memcpy(bytes + WIRE_OUTBOX_ID_BYTES, &crc, sizeof(crc));
-	return fs_write_atomic(path.text, str_make(bytes, sizeof(bytes)), FILE_MODE, reterr);
-}
-
 static bool segment_no_of(struct str name, uint64_t *ret_segment_no)
 {
 	return str_ends(name, STR(".seg")) && str_to_u64(str_slice(name, 0, name.len - 4), ret_segment_no);
+}
+
+/* What is behind the last whole entry is of no use; left there it would be found and said at every start. */
+static void cut_off(const char *path, size_t end)
+{
+	struct fs_file *file;
+	struct error ignored; /* then it is found and said once more */
+	if (fs_file_open(path, FILE_MODE, &file, &ignored))
+		return;
+	if (fs_file_truncate(file, end, &ignored) == ERR_OK)
+		IGNORE(fs_file_sync(file, &ignored)); /* as above */
+	fs_file_close(file);
 }
 
 static enum err_code replay_one(struct outbox *o, uint64_t segment_no, uint64_t now_ms, struct error *reterr)
@@ -85,6 +81,8 @@ static enum err_code replay_one(struct outbox *o, uint64_t segment_no, uint64_t 
 		                          reterr);
 		if (err)
 			err = error_wrap(reterr, err, "%s", path.text);
+		else if (end < bytes.len && end >= OUTBOX_SEGMENT_HEADER_BYTES)
+			cut_off(path.text, end);
 	}
 	buf_done(&bytes);
 	return err;
@@ -118,6 +116,43 @@ static enum err_code list_segments(struct outbox *o, struct arena *a, struct seg
 	return ERR_OK;
 }
 
+/* Rot in sixteen bytes must not cost all that was paid for: each segment names its outbox too. */
+static bool id_from_segments(struct outbox *o, const struct segment_list *list)
+{
+	bool found = false;
+	for (size_t i = 0; i < list->count && !found; i++) {
+		struct buf bytes;
+		struct outbox_segment header;
+		struct error ignored; /* then the next may say it */
+		buf_init(&bytes, (size_t)1 << 30);
+		found = fs_read(segment_path(o, list->numbers[i]).text, &bytes, &ignored) == ERR_OK &&
+		        outbox_segment_read(buf_str(&bytes), &header, &ignored) == ERR_OK &&
+		        header.segment_no == list->numbers[i];
+		if (found)
+			o->id = header.id;
+		buf_done(&bytes);
+	}
+	return found;
+}
+
+static enum err_code read_or_make_id(struct outbox *o, const struct segment_list *list, struct error *reterr)
+{
+	struct fs_path path = fs_path("%s/id", o->dir.text);
+	enum err_code err = read_id(path.text, &o->id, reterr);
+	if (err != ERR_NOT_FOUND && err != ERR_CORRUPT)
+		return err;
+	if (list->count == 0)
+		keys_random(o->id.bytes, sizeof(o->id.bytes));
+	else if (!id_from_segments(o, list))
+		return error_set(reterr, ERR_CORRUPT, "%s is missing or damaged, and no segment beside it names it",
+		                 path.text);
+	uint8_t bytes[ID_FILE_BYTES];
+	uint32_t crc = hash_crc32c(str_make(o->id.bytes, sizeof(o->id.bytes)));
+	memcpy(bytes, o->id.bytes, WIRE_OUTBOX_ID_BYTES);
+	memcpy(bytes + WIRE_OUTBOX_ID_BYTES, &crc, sizeof(crc));
+	return fs_write_atomic(path.text, str_make(bytes, sizeof(bytes)), FILE_MODE, reterr);
+}
+
 static enum err_code replay_all(struct outbox *o, uint64_t now_ms, struct error *reterr)
 {
 	struct arena names;
@@ -125,7 +160,7 @@ static enum err_code replay_all(struct outbox *o, uint64_t now_ms, struct error 
 	struct segment_list list;
 	enum err_code err = list_segments(o, &names, &list, reterr);
 	if (!err)
-		err = read_or_make_id(o, list.count > 0, reterr);
+		err = read_or_make_id(o, &list, reterr);
 	for (size_t i = 0; !err && i < list.count; i++) {
 		err = replay_one(o, list.numbers[i], now_ms, reterr);
 		o->segment_no = list.numbers[i];

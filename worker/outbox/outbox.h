@@ -18,7 +18,7 @@ enum { OUTBOX_SEGMENT_BYTES = 16 << 20, OUTBOX_GROUP_BYTES_MAX = 64 << 20 };
 struct outbox;
 
 /* Makes the folder when missing. ERR_CONFLICT: another worker uses it; ERR_UNSUPPORTED: written by a later version;
- * ERR_CORRUPT: segments of another outbox, or its id is damaged while segments are there; ERR_IO. */
+ * ERR_CORRUPT: segments of another outbox, or its id is damaged and no segment names it; ERR_IO. */
 enum err_code outbox_open(const char *dir, uint64_t now_ms, struct outbox **ret_outbox,
                           struct error *reterr) MUST_CHECK;
 void outbox_close(struct outbox *o); /* accepts NULL */

@@ -219,6 +219,7 @@ enum err_code outbox_index_replay(struct outbox_index *x, const struct outbox_id
 			return err;
 		x->damaged_count += err == ERR_CORRUPT;
 	}
+	x->damaged_count += at < bytes.len; /* a torn end, or rot in the last entry: nobody can tell which */
 	*ret_end = at;
 	return ERR_OK;
 }

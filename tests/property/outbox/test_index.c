@@ -136,6 +136,7 @@ static void crash(struct world *w)
 {
 	struct arena scratch;
 	struct error error;
+	uint64_t torn = 0;
 	arena_init(&scratch, 16 << 20);
 	outbox_index_done(&w->index);
 	outbox_index_init(&w->index);
@@ -147,10 +148,11 @@ static void crash(struct world *w)
 		size_t end;
 		assert_ok(outbox_index_replay(&w->index, &id, s, buf_str(b), w->now_ms, &scratch, &end, &error),
 		          &error);
-		w->disk.synced[s] = b->len;
+		torn += end < b->len;
+		w->disk.synced[s] = b->len = end; /* as the outbox cuts it off */
 	}
+	assert_int_equal(w->index.damaged_count, torn);
 	outbox_index_replayed(&w->index);
-	assert_int_equal(w->index.damaged_count, 0);
 	assert_true(w->index.record_no_next > w->highest_no || w->fact_count == 0);
 	for (size_t i = 0; i < w->fact_count; i++) {
 		struct fact *f = &w->facts[i];

@@ -91,7 +91,7 @@ static void write_file(const char *dir, const char *name, struct str bytes)
 	assert_ok(fs_write_atomic(fs_path("%s/%s", dir, name).text, bytes, 0600, &error), &error);
 }
 
-static void a_damaged_id_beside_segments_is_refused_and_alone_is_made_anew(void **state)
+static void a_damaged_id_is_read_from_a_segment_or_refused_and_alone_is_made_anew(void **state)
 {
 	const char *dir = *state;
 	struct error error;
@@ -102,7 +102,21 @@ static void a_damaged_id_beside_segments_is_refused_and_alone_is_made_anew(void 
 	struct record *r = a_result(1, "x");
 	append(o, &r, 1);
 	record_free(r);
+	struct outbox_id before = outbox_id(o);
 	outbox_close(o);
+	write_file(dir, "id", STR("garbage"));
+	o = open_outbox(dir);
+	assert_true(outbox_id_eq(outbox_id(o), before));
+	assert_int_equal(count_open(o), 1);
+	outbox_close(o);
+	o = open_outbox(dir); /* the file is whole again */
+	outbox_close(o);
+	struct buf bytes;
+	buf_init(&bytes, 1 << 20);
+	assert_ok(fs_read(fs_path("%s/00000001.seg", dir).text, &bytes, &error), &error);
+	bytes.data[20] ^= 1; /* in its header */
+	write_file(dir, "00000001.seg", buf_str(&bytes));
+	buf_done(&bytes);
 	write_file(dir, "id", STR("garbage"));
 	assert_int_equal(outbox_open(dir, 0, &o, &error), ERR_CORRUPT);
 	assert_ok(fs_remove(fs_path("%s/id", dir).text, &error), &error);
@@ -144,6 +158,30 @@ static void a_file_cut_at_any_byte_gives_a_prefix(void **state)
 	assert_int_equal(last_open, 0);
 	buf_done(&whole);
 	free_records(records, 3);
+}
+
+static void a_torn_end_is_counted_once_and_cut_off(void **state)
+{
+	const char *dir = *state;
+	struct error error;
+	struct buf whole;
+	struct record *records[] = { a_result(1, "one"), a_result(2, "two") };
+	struct outbox *o = open_outbox(dir);
+	append(o, records, 2);
+	free_records(records, 2);
+	outbox_close(o);
+	buf_init(&whole, 1 << 20);
+	assert_ok(fs_read(fs_path("%s/00000001.seg", dir).text, &whole, &error), &error);
+	write_file(dir, "00000001.seg", str_slice(buf_str(&whole), 0, whole.len - 3));
+	buf_done(&whole);
+	o = open_outbox(dir);
+	assert_int_equal(outbox_index(o)->damaged_count, 1);
+	assert_int_equal(count_open(o), 1);
+	outbox_close(o);
+	o = open_outbox(dir);
+	assert_int_equal(outbox_index(o)->damaged_count, 0);
+	assert_int_equal(count_open(o), 1);
+	outbox_close(o);
 }
 
 static void rot_under_a_running_worker_costs_that_record_alone(void **state)
@@ -317,8 +355,9 @@ int main(void)
 		TEST(what_was_committed_is_not_open_after_a_restart),
 		TEST(record_numbers_never_restart),
 		TEST(two_workers_never_share_an_outbox),
-		TEST(a_damaged_id_beside_segments_is_refused_and_alone_is_made_anew),
+		TEST(a_damaged_id_is_read_from_a_segment_or_refused_and_alone_is_made_anew),
 		TEST(a_file_cut_at_any_byte_gives_a_prefix),
+		TEST(a_torn_end_is_counted_once_and_cut_off),
 		TEST(rot_under_a_running_worker_costs_that_record_alone),
 		TEST(segments_follow_one_another_and_go_when_done),
 		TEST(record_numbers_never_restart_though_their_reservation_is_deleted),

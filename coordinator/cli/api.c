@@ -283,10 +283,10 @@ static enum err_code send_to_leader(struct api *a, const struct api_call *call, 
                                     struct error *reterr)
 {
 	char standby[sizeof(a->url)], leader[sizeof(a->url)], first[sizeof(a->url)];
-	enum err_code err;
 	memcpy(first, a->url, sizeof(first));
-	do {
-		err = send_once(a, call, ret_answer, reterr);
+	for (;;) {
+		enum err_code err = send_once(a, call, ret_answer, reterr);
+		bool elsewhere = err == ERR_CONNECT || (err == ERR_OK && ret_answer->status == 503);
 		if (err == ERR_OK && leader_of(ret_answer, leader, sizeof(leader)) && strcmp(leader, a->url) != 0) {
 			api_answer_done(ret_answer);
 			memcpy(standby, a->url, sizeof(standby));
@@ -298,8 +298,11 @@ static enum err_code send_to_leader(struct api *a, const struct api_call *call, 
 			return error_wrap(reterr, ERR_AGAIN,
 			                  "nobody leads just now: %s stands by, and its leader is gone", standby);
 		}
-	} while (err == ERR_CONNECT && next_server(a) && strcmp(a->url, first) != 0);
-	return err;
+		if (!elsewhere || !next_server(a) || strcmp(a->url, first) == 0)
+			return err;
+		if (err == ERR_OK)
+			api_answer_done(ret_answer);
+	}
 }
 
 enum err_code api_send(struct api *a, const struct api_call *call, struct api_answer *ret_answer, struct error *reterr)

@@ -257,12 +257,20 @@ enum err_code core_start(struct core *c, const struct core_settings *settings, s
 	return thread_start(&c->thread, "core", run, c, reterr);
 }
 
-void core_free(struct core *c)
+void core_halt(struct core *c)
 {
 	if (!c)
 		return;
 	ring_close(c->inbox);
 	thread_join(c->thread);
+	c->thread = NULL;
+}
+
+void core_free(struct core *c)
+{
+	if (!c)
+		return;
+	core_halt(c);
 	void *left[64];
 	size_t n;
 	while ((n = ring_pop_all(c->inbox, left, ARRAY_LEN(left))) > 0)

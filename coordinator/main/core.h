@@ -54,7 +54,8 @@ struct core_settings {
 
 enum err_code core_new(struct core **ret_core, struct error *reterr) MUST_CHECK; /* takes messages at once */
 enum err_code core_start(struct core *c, const struct core_settings *settings, struct error *reterr) MUST_CHECK;
-void core_free(struct core *c); /* ends the thread; accepts NULL */
+void core_halt(struct core *c); /* ends the thread: nothing is done any more, core_push() fails; accepts NULL */
+void core_free(struct core *c); /* after the fleet, which pushes; accepts NULL */
 /* Waits for room: the core always drains. False: it has stopped; the message is still the caller's. */
 bool core_push(struct core *c, struct core_message *m) MUST_CHECK;
 

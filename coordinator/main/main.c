@@ -423,6 +423,8 @@ static void stop(struct program *p)
 			(void)poll(&none, 1, 10); /* the writers have no descriptor to say so */
 	}
 	http_stop(p->http);
+	if (t)
+		term_halt(t);
 	fleet_stop(p->fleet);
 	if (t)
 		term_stop_threads(t);

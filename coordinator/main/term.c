@@ -131,6 +131,11 @@ bool term_quiet(struct term *t)
 	return writers_idle(t->writers);
 }
 
+void term_halt(struct term *t)
+{
+	core_halt(t->core);
+}
+
 void term_stop_threads(struct term *t)
 {
 	loader_stop(t->loader);

@@ -26,7 +26,8 @@ enum err_code term_begin(const struct term_settings *settings, struct term **ret
 void term_open(struct term *t);         /* term_deliver() can be called from now on: workers may come */
 void term_drain(struct term *t);        /* lends nothing more */
 bool term_quiet(struct term *t);        /* everything that came in is durable */
-void term_stop_threads(struct term *t); /* after the fleet has stopped */
+void term_halt(struct term *t);         /* the core acts no more: then the fleet, which it acts on, may stop */
+void term_stop_threads(struct term *t); /* after the fleet has stopped, since its events come here */
 void term_free(struct term *t);         /* accepts NULL */
 
 /* The fleet's events come here (its `deliver`); before and after a term they are dropped. */

@@ -2,7 +2,13 @@
 #include "common/base/mem.h"
 #include "worker/agent/agent_state.h"
 
-enum { RETRY_BASE_MS = 50, RETRY_CAP_MS = 1000, REFUSED_SLOWLY_MS = 5000, BEGIN_ANEW_MS = 500 };
+enum {
+	RETRY_BASE_MS = 50,
+	RETRY_CAP_MS = 1000,
+	RETRY_CAP_SEVERAL_MS = 500,
+	REFUSED_SLOWLY_MS = 5000,
+	BEGIN_ANEW_MS = 500
+};
 
 static uint32_t after(const struct agent *a, uint32_t endpoint)
 {
@@ -32,13 +38,16 @@ void conn_free_all(struct agent *a)
 	mem_free(a->probe.told);
 }
 
-/* A jittered pause that doubles with each full round over the endpoints; none inside the first round if `at_once`. */
+/* A jittered pause that doubles with each full round over the endpoints. Inside a round there is next to none
+ * (`at_once`: none at all), since the next endpoint may be the one that leads; and where there are several, a new
+ * leader is found within about half a second. */
 static uint64_t retry_delay_ms(struct agent *a, bool at_once)
 {
 	uint32_t rounds = a->failures / a->config.endpoint_count;
-	if (at_once && a->failures % a->config.endpoint_count != 0)
-		return 0;
-	uint64_t base_ms = MIN_OF((uint64_t)RETRY_BASE_MS << MIN_OF(rounds, 8U), (uint64_t)RETRY_CAP_MS);
+	if (a->failures % a->config.endpoint_count != 0)
+		return at_once ? 0 : 1 + rng_below(&a->rng, RETRY_BASE_MS);
+	uint64_t cap_ms = a->config.endpoint_count > 1 ? RETRY_CAP_SEVERAL_MS : RETRY_CAP_MS;
+	uint64_t base_ms = MIN_OF((uint64_t)RETRY_BASE_MS << MIN_OF(rounds, 8U), cap_ms);
 	return base_ms / 4 + rng_below(&a->rng, base_ms);
 }
 

@@ -1,0 +1,180 @@
+"""A second coordinator stands by: it takes over within five seconds of the first one's death or stop, nobody pays
+twice, and the first one, when it wakes, changes nothing and leaves."""
+import json
+import os
+import re
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lab import BUILD, wait_until  # noqa: E402
+from pair import Cable, Pair  # noqa: E402
+
+N, END_S, TAKEOVER_S = 2000, 120, 5.0
+
+
+def printed(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Case(unittest.TestCase):
+    """Each test has a pair of its own: what it kills is not mended."""
+
+    workers = 2
+
+    def setUp(self):
+        if not (BUILD / "assay").exists():
+            raise AssertionError(f"{BUILD}/assay is not there: build first, or set ASSAY_BUILD")
+        self.pair = Pair(self.workers, self.dsn_of_one())
+        self.addCleanup(self.pair.close)
+        self.lab = self.pair.lab
+        self.endpoint = self.lab.endpoint("--latency-ms", 60, "--sigma", 0.5)
+        self.lab.add_model("slow", self.endpoint.url + "/v1", concurrency=48)
+
+    def dsn_of_one(self):
+        return None
+
+    def start(self, name, n=N):
+        """A run in the middle: a third of it is done."""
+        lab = self.lab
+        for i in range(self.workers):
+            self.pair.worker(i + 1)
+        self.pair.wait_workers(self.pair.one, self.workers)
+        lab.assay("suite", "push", lab.write_suite(n, name=name))
+        run = lab.start(name, "slow")
+        lab.wait_done(run, n // 3)
+        self.assertLess(lab.run_done(run), n * 0.8, "too fast: nothing would be left to take over")
+        return run
+
+    def check_whole(self, run, n=N):
+        """Every sample has one counted result, and the endpoint was asked once for each."""
+        lab = self.lab
+        wait_until(lambda: lab.run_state(run) not in ("queued", "running", None), END_S, f"the end of run {run}",
+                   each=0.1)
+        shown = lab.run_json(run)
+        self.assertEqual(shown["state"], "done", (shown, lab.logs()))
+        self.assertEqual(lab.sql("SELECT count(*), count(DISTINCT item_no), sum((outcome = 1)::int) FROM assay.result "
+                                 f"WHERE run_id = {run}"), [[str(n)] * 3])
+        columns, summary, rows = lab.recount(run)
+        self.assertEqual(summary, rows, columns)
+        stats = self.endpoint.stats()
+        self.assertEqual((stats["prompts"], stats["twice"]), (n, 0), lab.logs())
+        self.assertEqual((shown["paid_twice"]["count"], shown["paid_twice"]["at_most_more"]), (0, 0), shown)
+
+    def takeover(self, kill, what):
+        """Ends the first one's leadership; within five seconds the second one leads and has its workers. (What the last
+        term had sent out goes on with them; when new samples of it may be lent is tests/unit/schedule's.)"""
+        since = time.monotonic()
+        kill()
+        self.pair.two.wait_leading()
+        leads_s = time.monotonic() - since
+        self.pair.wait_workers(self.pair.two, self.workers)
+        back_s = time.monotonic() - since
+        printed(f"{what}: leads after {leads_s:.2f} s, has its workers after {back_s:.2f} s")
+        self.assertLessEqual(back_s, TAKEOVER_S, self.lab.logs())
+
+
+class Standby(Case):
+    def test_the_leader_is_killed(self):
+        run = self.start("killed")
+        self.takeover(self.pair.one.kill, "kill -9")
+        self.check_whole(run)
+        self.pair.one.start()  # whoever watches over it starts it again: it stands by
+        self.pair.one.wait_log("standing by")
+        self.assertIsNone(self.pair.one.process.poll())
+
+    def test_the_leader_is_stopped_and_wakes(self):
+        lab, pair = self.lab, self.pair
+        run = self.start("stopped")
+        term = int(lab.value("SELECT term FROM assay.leader"))
+        self.takeover(lambda: pair.one.kill(signal.SIGSTOP), "SIGSTOP")
+        beat = "SELECT term, beat_no, seen_at, stepped_down FROM assay.leader_beat WHERE term = " + str(term)
+        before, log = lab.sql(beat), pair.one.log()
+        pair.one.kill(signal.SIGCONT)
+        self.assertEqual(pair.one.process.wait(10), 3)
+        self.assertEqual(lab.sql(beat), before)
+        said = pair.one.log()[len(log):]
+        self.assertRegex(said, "term over, leaving")
+        self.assertNotRegex(said, "worker joined|run ended|msg=leading")
+        self.check_whole(run)
+        self.assertEqual(int(lab.value("SELECT term FROM assay.leader")), term + 1)
+        self.assertEqual(pair.two.log().count("msg=leading"), 1)
+
+    def test_the_leader_goes_in_order(self):
+        run = self.start("ordered")
+        since = time.monotonic()
+        self.pair.one.kill(signal.SIGTERM)
+        self.assertEqual(self.pair.one.process.wait(20), 0)
+        gone_s = time.monotonic() - since
+        self.pair.two.wait_leading()
+        printed(f"SIGTERM: gone after {gone_s:.2f} s, the standby leads {time.monotonic() - since - gone_s:.2f} s later")
+        self.assertLess(time.monotonic() - since - gone_s, 2)
+        self.check_whole(run)
+
+    def test_a_standby_sends_people_and_workers_to_the_leader(self):
+        pair, lab = self.pair, self.lab
+        status, text = pair.two.open("/api/v1/runs")
+        answer = json.loads(text)
+        self.assertEqual((status, answer["code"], answer["leader"]), (503, "standby", pair.one.url))
+        status, text = pair.two.open("/readyz")
+        self.assertEqual((status, json.loads(text)["ready"]), (503, False))
+        self.assertIn("standing by", json.loads(text)["why"][0])
+        self.assertEqual(pair.two.open("/healthz")[0], 200)
+        self.assertIn("slow", lab.assay("models", "list", env={"ASSAY_URL": pair.two.url}).out)
+        pair.worker(1, [pair.two.endpoint, pair.one.endpoint])
+        pair.workers[0].wait_log("a standby answered")
+        pair.wait_workers(pair.one, 1, seconds=5)
+        self.assertNotIn("worker joined", pair.two.log())
+        # The leader is dead: the standby still names it, and says in a moment who leads.
+        pair.one.kill()
+        gone = lab.assay("models", "list", ok=None, env={"ASSAY_URL": pair.two.url})
+        self.assertIn(gone.code, (0, 1, 3), gone)
+        self.assertRegex(gone.out + gone.err, "slow|nobody leads|stands by|away")
+        pair.two.wait_leading()
+        self.assertIn("slow", lab.assay("models", "list").out)
+
+    def test_two_that_stand_by_share_one_term(self):
+        """Three coordinators, the leader dies: one follows, the other one stands by and says so."""
+        pair = self.pair
+        three = pair.coordinator("three", "--standby")
+        three.wait_log("standing by")
+        pair.one.kill()
+        wait_until(lambda: "msg=leading" in pair.two.log() + three.log(), 10, "one of them leads")
+        leader, other = (pair.two, three) if "msg=leading" in pair.two.log() else (three, pair.two)
+        other.wait_log("standing by.*" + re.escape(leader.url), 5)
+        self.assertNotIn("msg=leading", other.log())
+        self.assertEqual(json.loads(other.open("/api/v1/runs")[1])["leader"], leader.url)
+
+
+class CutOff(Case):
+    """The leader loses the database and nothing else: its workers still reach it, and leave it for the one that can
+    commit."""
+
+    def dsn_of_one(self):
+        def make(pair):
+            folder = re.search(r"host=(\S+)", pair.dsn)[1]
+            port = re.search(r"port=(\S+)", pair.dsn)
+            self.cable = Cable(pair.lab.folder / "cable", f"{folder}/.s.PGSQL.{port[1] if port else 5432}")
+            self.addCleanup(self.cable.close)
+            return re.sub(r"port=\S+", "port=5432", re.sub(r"host=\S+", f"host={pair.lab.folder}/cable", pair.dsn))
+        return make
+
+    def test_a_leader_without_its_database_is_left_for_the_one_that_follows(self):
+        run = self.start("cut")
+        since = time.monotonic()
+        self.cable.set(False)
+        self.pair.two.wait_leading()
+        status, text = self.pair.one.open("/readyz")
+        self.assertEqual(status, 503)
+        self.assertIn("waiting for PostgreSQL", json.loads(text)["why"][0])
+        self.pair.wait_workers(self.pair.two, 2, seconds=30)
+        printed(f"cut off: all workers with the new leader after {time.monotonic() - since:.2f} s")
+        self.check_whole(run)
+        self.cable.set(True)
+        self.assertEqual(self.pair.one.process.wait(10), 3)
+
+
+if __name__ == "__main__":
+    unittest.main()

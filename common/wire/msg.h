@@ -248,7 +248,7 @@ struct msg_commit {
 	size_t range_count;
 };
 
-struct msg_release { /* samples wanted back if they have not started */
+struct msg_release { /* samples wanted back unless they are under way; such are not asked again */
 	struct lease_no number;
 	const uint32_t *indexes;
 	size_t index_count;

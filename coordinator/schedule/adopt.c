@@ -84,7 +84,7 @@ static struct lease *adopt_unknown(struct schedule *s, struct worker *w, const s
 				note_started(s, w, l, i);
 			continue;
 		}
-		if (held && !started)
+		if (held) /* if it is under way it goes on, but must not be asked again */
 			unwanted[unwanted_count++] = i;
 		lease_skip(l, h->sample_nos[i]);
 	}

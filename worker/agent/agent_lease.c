@@ -203,9 +203,15 @@ void lease_release(struct agent *a, const struct msg_release *m, struct agent_ac
 	if (!l)
 		return;
 	struct giving g = giving_begin(l, RELEASE_ASKED, out);
-	for (size_t i = 0; i < m->index_count; i++)
-		if (m->indexes[i] < l->sample_count && l->samples[m->indexes[i]].state == SAMPLE_FRESH)
-			let_go(a, l, &l->samples[m->indexes[i]], &g, out);
+	for (size_t i = 0; i < m->index_count; i++) {
+		if (m->indexes[i] >= l->sample_count)
+			continue;
+		struct agent_sample *s = &l->samples[m->indexes[i]];
+		if (is_idle(s))
+			let_go(a, l, s, &g, out);
+		else
+			s->unwanted = true;
+	}
 	tell(a, &g, out);
 	lease_settle(a, l);
 }

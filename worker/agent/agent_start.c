@@ -183,7 +183,7 @@ void start_ask_ended(struct agent *a, const struct agent_event *ev, struct agent
 	}
 	sample_set_state(a, l, s, SAMPLE_WAITING);
 	heap_put(&a->timers, sample_id_of(l, s), a->now_ms + ev->ask_ended.wait_ms);
-	if (l->closed || a->draining)
+	if (l->closed || s->unwanted || a->draining)
 		lease_let_go(a, l, s, out);
 }
 

@@ -35,6 +35,7 @@ struct agent_sample {
 	uint32_t attempts_left, time_left_ms, item_from, item_to, net;
 	enum sample_state state;
 	bool started;
+	bool unwanted; /* asked back while it was under way: not asked again */
 };
 
 struct agent_rate {      /* events within about the last second */

@@ -240,6 +240,28 @@ static void samples_that_are_asked_back_are_given_back_if_they_have_not_started(
 	assert_false(trace_has(f, "start 1.1"));
 }
 
+static void a_sample_that_is_asked_back_while_it_is_under_way_is_not_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	static const uint32_t indexes[] = { 0, 1 };
+	connect_first(f);
+	grant(f, 1, 1, 2, 0);
+	lease(f, 1, 1, 3, plain);
+	ask_failed(f, id(1, 0), 500); /* it waits; 1.1 and 1.2 ask */
+	forget(f);
+	frame(f, 1, (struct msg){ .kind = MSG_RELEASE, .release = { { 1, 1 }, indexes, ARRAY_LEN(indexes) } });
+	turn(f);
+	assert_true(trace_has(f, "1000 cancel 1.0 n0\n1000 send c1 released (1,1) asked 0\n"));
+	forget(f);
+	ask_failed(f, id(1, 1), 500);
+	ask_failed(f, id(1, 2), 500);
+	assert_true(trace_has(f, "1000 cancel 1.1 n1\n1000 send c1 released (1,1) abandoned 1\n"));
+	until(f, 2000);
+	assert_true(trace_has(f, "resume 1.2"));
+	assert_false(trace_has(f, "resume 1.0"));
+	assert_false(trace_has(f, "resume 1.1"));
+}
+
 static void a_revoked_lease_drops_what_is_not_under_way(void **state)
 {
 	struct fixture *f = *state;
@@ -504,6 +526,7 @@ int main(void)
 		TEST(an_attempt_that_is_not_the_last_ends_nothing),
 		TEST(samples_of_a_thread_that_stands_still_are_left_out),
 		TEST(samples_that_are_asked_back_are_given_back_if_they_have_not_started),
+		TEST(a_sample_that_is_asked_back_while_it_is_under_way_is_not_asked_again),
 		TEST(a_revoked_lease_drops_what_is_not_under_way),
 		TEST(a_revocation_may_ask_to_abandon_what_is_under_way),
 		TEST(a_refused_lease_is_dropped_unless_started),

@@ -289,6 +289,23 @@ static void of_two_that_claim_a_sample_the_first_keeps_it_and_the_other_is_asked
 	assert_int_equal(view_of(t, 1).in_flight, 6);
 }
 
+static void what_somebody_else_has_is_asked_back_though_it_was_started(void **state)
+{
+	struct trace *t = *state;
+	last_workers(t, 2);
+	admit(t, resumed_run(4, 4));
+	remembers(t, 1, 1, 1, 1, 0, 2); /* 0 and 1 */
+	remembers(t, 2, 1, 2, 1, 0, 4);
+	start(t, 2, 1, 1); /* its ask has failed, say: it must not be asked again */
+	join(t, 1, 1, 4);
+	join(t, 2, 2, 4);
+	assert_trace(t, "0 welcome w1\n"
+	                "0 grant w1 f1 q1 4\n"
+	                "0 welcome w2\n"
+	                "0 release w2 f1 1/2 #0,1\n"
+	                "0 grant w2 f2 q1 4\n");
+}
+
 static void leases_that_cannot_be_ours_are_refused(void **state)
 {
 	struct trace *t = *state;
@@ -360,6 +377,7 @@ int main(void)
 		TEST(nothing_below_the_position_goes_out_while_a_worker_of_the_last_term_may_hold_it),
 		TEST(without_workers_of_a_last_term_nothing_is_perhaps_held),
 		TEST(of_two_that_claim_a_sample_the_first_keeps_it_and_the_other_is_asked_to_give_it_back),
+		TEST(what_somebody_else_has_is_asked_back_though_it_was_started),
 		TEST(leases_that_cannot_be_ours_are_refused),
 		TEST(an_answer_kept_in_an_outbox_is_adopted_or_shipped_never_asked_again),
 	};

@@ -168,7 +168,8 @@ static enum err_code make_worker(const struct home *h, unsigned number, const ch
 		(void)buf_append_c(&text, "commands:\n  smollm2:\n    path: ");
 		write_yaml_text(&text, str_from(serve.text));
 		(void)buf_append_c(
-			&text, "\n    args: [smollm2, --port, \"{port}\", --slots, \"{slots}\"]\nhosts: [smollm2]\n");
+			&text, "\n    args: [smollm2, --port, \"{port}\", --slots, \"{slots}\"]\n"
+			       "    memory_mib: 4096\nhosts: [smollm2]\n"); /* eight times what it was seen to take */
 	}
 	err = text.failed ? error_set(reterr, ERR_LIMIT, "worker.yaml: too long")
 	                  : fs_write_atomic(fs_path("%s/worker.yaml", folder.text).text, buf_str(&text), 0600, reterr);

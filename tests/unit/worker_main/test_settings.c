@@ -69,7 +69,7 @@ static void what_assay_up_writes_is_read(void **state)
 			  STR("# Written by `assay up`\nschema: assay.worker.v1\nallowed_hosts: [\"*\"]\n"
 	                      "allow_private: true\nkeys:\n  m: {env: M_API_KEY}\ncommands:\n  smollm2:\n"
 	                      "    path: \"/a/serve\"\n    args: [smollm2, --port, \"{port}\", --slots, \"{slots}\"]\n"
-	                      "hosts: [smollm2]\n"),
+	                      "    memory_mib: 4096\nhosts: [smollm2]\n"),
 			  "worker.yaml", environment, &s, &error),
 	          &error);
 	assert_true(s->rules.allow_private && s->rules.commands[0].hosted);

@@ -205,7 +205,8 @@ void slice_renewed(struct schedule *s, struct worker *w, const struct msg_renew 
 		struct slice *sl = slice_of(s, w, *slot);
 		sl->listed = true;
 		sl->in_flight = use->in_flight;
-		sl->wanted = use->wanted;
+		/* without a slot it cannot say what it wants of this route: all that it wants may be meant */
+		sl->wanted = use->slots > 0 ? use->wanted : renew->wanted;
 	}
 	for (uint32_t i = 0; i < s->route_count; i++) {
 		struct slice *sl = slice_of(s, w, i);

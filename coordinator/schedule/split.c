@@ -17,12 +17,11 @@ struct share {
 	uint32_t bound[3]; /* one if it holds anything, what it holds and wants, all its slots */
 };
 
-/* A worker without a slot on the route cannot say what it wants of it: all that it wants may be meant. */
 static uint32_t need_of(const struct worker *w, const struct slice *sl)
 {
 	if (!w->renewed || !sl->listed)
 		return w->renewed && w->limit == 0 ? 0 : w->slots;
-	uint64_t need = sl->out + (sl->told > 0 ? sl->wanted : w->limit - MIN_OF(w->limit, (uint64_t)w->out));
+	uint64_t need = sl->out + sl->wanted;
 	return need < w->slots ? (uint32_t)need : w->slots;
 }
 

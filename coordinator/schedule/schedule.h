@@ -360,11 +360,22 @@ enum sched_wait {                     /* what an unfinished run waits for; silen
 	          WAIT_COUNT
 };
 
+enum { SCHED_STRAGGLERS_MAX = 5, SCHED_NAME_BYTES = 64 };
+
+struct sched_straggler { /* a sample that is out, and for how long */
+	uint64_t sample_no, age_ms;
+	bool started;                  /* its holder says that it is being asked */
+	char worker[SCHED_NAME_BYTES]; /* cut */
+};
+
 struct sched_run_view {
 	uint64_t run_id;
 	enum sched_run_state state;
 	uint64_t total, done, missing, in_flight, started, storing, pending, sent_to;
 	uint64_t oldest_in_flight_ms; /* age of the oldest lease that still has samples; 0: none */
+	uint64_t suite_items;         /* sample_no % suite_items is the item, / the epoch */
+	struct sched_straggler stragglers[SCHED_STRAGGLERS_MAX]; /* the oldest of what is out */
+	size_t straggler_count;
 	enum sched_wait wait;
 	char text[200]; /* the wait in words */
 };

@@ -83,10 +83,14 @@ static enum sched_wait run_wait(const struct schedule *s, struct run *r, uint64_
 	text[0] = '\0';
 	if (r->state != SCHED_STATE_RUNNING || run_pending(r) == 0) {
 		if (r->leased == 0 && run_storing(r) > 0) {
-			(void)snprintf(text, size, "%llu rows are being written", ULL(run_storing(r)));
+			(void)snprintf(text, size, "%llu row%s being written", ULL(run_storing(r)),
+			               run_storing(r) == 1 ? " is" : "s are");
 			return WAIT_STORE;
 		}
-		(void)snprintf(text, size, "all %llu samples left are with workers", ULL(r->leased));
+		if (r->leased == 1)
+			(void)snprintf(text, size, "the last sample is with a worker");
+		else
+			(void)snprintf(text, size, "all %llu samples left are with workers", ULL(r->leased));
 		return WAIT_IN_FLIGHT;
 	}
 	if (s->draining) {
@@ -133,6 +137,26 @@ static uint64_t started_of(const struct schedule *s, const struct run *r)
 	return started;
 }
 
+/* Leases of a run stand oldest first, and so do the samples that are out. */
+static void list_stragglers(const struct schedule *s, const struct run *r, uint64_t now_ms, struct sched_run_view *v)
+{
+	for (uint32_t slot = r->first_lease; slot != NO_SLOT; slot = s->leases[slot]->run_next) {
+		const struct lease *l = s->leases[slot];
+		for (uint32_t k = 0; k < l->count; k++) {
+			uint64_t bit = UINT64_C(1) << (k % 64);
+			if (!(l->live_bits[k / 64] & bit))
+				continue;
+			if (v->straggler_count == SCHED_STRAGGLERS_MAX)
+				return;
+			struct sched_straggler *one = &v->stragglers[v->straggler_count++];
+			one->sample_no = l->sample_nos[k];
+			one->age_ms = now_ms - MIN_OF(l->lent_ms, now_ms);
+			one->started = l->answers || (l->started_bits[k / 64] & bit);
+			(void)snprintf(one->worker, sizeof(one->worker), "%.*s", STR_ARG(s->workers[l->worker]->name));
+		}
+	}
+}
+
 size_t schedule_run_count(const struct schedule *s)
 {
 	return s->run_slots.len;
@@ -173,6 +197,8 @@ void schedule_run_view(const struct schedule *s, size_t i, uint64_t now_ms, stru
 	ret_view->storing = run_storing(r);
 	ret_view->pending = run_pending(r);
 	ret_view->sent_to = r->sent_to;
+	ret_view->suite_items = r->suite_items;
+	list_stragglers(s, r, now_ms, ret_view);
 	if (r->first_lease != NO_SLOT)
 		ret_view->oldest_in_flight_ms = now_ms - MIN_OF(s->leases[r->first_lease]->lent_ms, now_ms);
 	ret_view->wait = run_wait(s, r, now_ms, ret_view->text, sizeof(ret_view->text));

@@ -285,6 +285,19 @@ static void a_run_says_what_it_waits_for(void **state)
 	assert_int_equal(v.wait, WAIT_IN_FLIGHT);
 	assert_string_equal(v.text, "all 3 samples left are with workers");
 	assert_int_equal(v.oldest_in_flight_ms, 700);
+	assert_int_equal(v.straggler_count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(v.stragglers[i].age_ms, 700);
+		assert_int_equal(v.stragglers[i].sample_no % v.suite_items, i);
+		assert_false(v.stragglers[i].started);
+		assert_string_equal(v.stragglers[i].worker, "toy");
+	}
+	stored(t, 1, 1, 0, 0, OUTCOME_SCORED);
+	stored(t, 1, 1, 2, 0, OUTCOME_SCORED);
+	v = view_of(t, 1);
+	assert_int_equal(v.straggler_count, 1);
+	assert_int_equal(v.stragglers[0].sample_no, 1);
+	assert_string_equal(v.text, "the last sample is with a worker");
 }
 
 static void events_about_things_that_are_not_there_do_nothing(void **state)

@@ -390,6 +390,8 @@ enum err_code pg_queue(struct pg *pg, const struct pg_statement *statement, cons
 		pg->state = PG_READY;
 	}
 	check(pg->queued < PG_QUEUE_MAX);
+	if (params && pg_params_starved(params))
+		return error_set(reterr, ERR_NOMEM, "no memory for a statement's parameters");
 	if (params && !pg_params_ok(params))
 		return error_set(reterr, ERR_LIMIT, "a statement's parameters are over %d MiB",
 		                 PG_PARAMS_BYTES_MAX >> 20);

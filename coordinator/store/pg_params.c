@@ -1,4 +1,5 @@
 #include "coordinator/store/pg_params.h"
+#include "common/base/mem.h"
 #include "common/base/unicode.h"
 #include <string.h>
 
@@ -24,6 +25,7 @@ void pg_params_init(struct pg_params *p)
 {
 	p->count = 0;
 	p->failed = false;
+	p->refused_before = mem_refused_count();
 	buf_init(&p->bytes, PG_PARAMS_BYTES_MAX);
 }
 
@@ -38,11 +40,17 @@ void pg_params_clear(struct pg_params *p)
 	buf_clear(&p->bytes);
 	p->count = 0;
 	p->failed = false;
+	p->refused_before = mem_refused_count();
 }
 
 bool pg_params_ok(const struct pg_params *p)
 {
 	return !p->failed && !p->bytes.failed;
+}
+
+bool pg_params_starved(const struct pg_params *p)
+{
+	return !pg_params_ok(p) && mem_refused_count() > p->refused_before;
 }
 
 static bool begin(struct pg_params *p)

@@ -13,6 +13,7 @@ enum { PG_PARAMS_MAX = 64, PG_PARAMS_BYTES_MAX = 256 << 20 };
 struct pg_params {
 	struct buf bytes;
 	bool failed;
+	uint64_t refused_before; /* mem_refused_count() at its begin */
 	size_t count;
 	size_t start[PG_PARAMS_MAX];
 	int32_t len[PG_PARAMS_MAX]; /* -1: NULL */
@@ -22,6 +23,7 @@ void pg_params_init(struct pg_params *p);
 void pg_params_done(struct pg_params *p);
 void pg_params_clear(struct pg_params *p);
 bool pg_params_ok(const struct pg_params *p);
+bool pg_params_starved(const struct pg_params *p); /* not ok for want of memory, which may pass; asked in its thread */
 
 void pg_params_null(struct pg_params *p);
 void pg_params_bool(struct pg_params *p, bool v);

@@ -136,7 +136,7 @@ static void on_failure(struct writer *w, enum err_code err, uint64_t now_ms)
 		return;
 	}
 	bool passes = phase == PHASE_NONE || phase == PHASE_RESOLVE || err == ERR_CONNECT || err == ERR_AGAIN ||
-	              err == ERR_TIMEOUT || err == ERR_DENIED;
+	              err == ERR_TIMEOUT || err == ERR_DENIED || err == ERR_NOMEM;
 	if (passes && strcmp(sqlstate, "57014") == 0 && phase == PHASE_RESULT)
 		writer_group_shrink(w);
 	if (passes) {
@@ -259,10 +259,11 @@ enum writer_state writer_step(struct writer *w, uint64_t now_ms)
 	bool moved = true;
 	for (int turns = 0; turns < TURNS_MAX && moved && w->state != WRITER_OVER; turns++) {
 		enum err_code err = move(w, now_ms, &moved);
-		if (err == ERR_LIMIT || err == ERR_UNSUPPORTED)
+		bool cannot_be_said = err == ERR_LIMIT || err == ERR_UNSUPPORTED;
+		if (cannot_be_said || err == ERR_NOMEM)
 			pg_close(w->pg); /* half a pipeline is queued on it */
 		if (err)
-			on_failure(w, err == ERR_LIMIT || err == ERR_UNSUPPORTED ? ERR_DATABASE : err, now_ms);
+			on_failure(w, cannot_be_said ? ERR_DATABASE : err, now_ms);
 	}
 	return w->state;
 }

@@ -418,12 +418,16 @@ static const struct writer_text *text_of(struct writer *w, int64_t part)
 		(void)buf_append_str(&sql, str_slice(text, 0, (size_t)at)); /* asked at the end */
 		(void)buf_printf(&sql, "%lld", (long long)part);
 	}
-	(void)buf_append_str(&sql, text);
-	struct writer_text *t = &w->texts[w->text_count++];
+	struct writer_text *t = &w->texts[w->text_count];
+	if (!buf_append_str(&sql, text)) { /* no memory now */
+		buf_done(&sql);
+		pg_close(w->pg);
+		return NULL;
+	}
+	w->text_count++;
 	t->part = part;
 	(void)snprintf(t->name, sizeof(t->name), "result_p%lld", (long long)part); /* fits */
 	t->sql = buf_take(&sql, NULL);
-	check_msg(t->sql != NULL, "out of memory: a statement");
 	return t;
 }
 
@@ -434,7 +438,7 @@ static enum err_code ask_result(struct writer *w, struct error *reterr)
 	size_t count = range.to - range.from;
 	const struct writer_text *text = text_of(w, rows->part);
 	if (!text)
-		return error_set(reterr, ERR_CONNECT, "the connection is made anew for other partitions");
+		return error_set(reterr, ERR_CONNECT, "the connection is made anew for other statements");
 	struct pg_statement result = { text->name, text->sql };
 	struct pg_statement lock = { "writer_lock", embedded("lock").data };
 	group_put_runs(&w->params, rows, count);

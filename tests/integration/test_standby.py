@@ -176,5 +176,39 @@ class CutOff(Case):
         self.assertEqual(self.pair.one.process.wait(10), 3)
 
 
+class Million(Case):
+    """A run of 10^6 samples, half of them done: what a new leader reads first is long."""
+
+    ITEMS, EPOCHS = 10000, 100
+
+    def test_the_first_lease_of_a_large_run_comes_within_five_seconds(self):
+        lab, half = self.lab, self.ITEMS * self.EPOCHS // 2
+        lab.add_model("one-at-a-time", self.endpoint.url + "/v1", concurrency=2)
+        for i in range(self.workers):
+            self.pair.worker(i + 1)
+        self.pair.wait_workers(self.pair.one, self.workers)
+        lab.assay("suite", "push", lab.write_suite(self.ITEMS, name="million"))
+        run = lab.start("million", "one-at-a-time", "--epochs", self.EPOCHS)
+        lab.wait_done(run, 3)
+        # Half of it, as if it had been done: positions of a first layer are its samples in order.
+        place = lab.value(f"SELECT part FROM assay.run WHERE run_id = {run}")
+        lab.sql(f"INSERT INTO assay.result_p{place} (run_id, ask_id, item_no, epoch, retry_no, team_id, score, cost, at,"
+                " flags, tokens_in, tokens_cached, tokens_out, tokens_reasoning, latency_ms, first_byte_ms, outcome,"
+                f" error_class) SELECT {run}, n + 1, n % {self.ITEMS}, n / {self.ITEMS}, 0, 1, 1, 0, now(), 0, 1, 0, 1,"
+                f" 0, 60, 0, 1, 0 FROM generate_series(0, {half - 1}) n ON CONFLICT DO NOTHING")
+        lab.sql(f"UPDATE assay.run SET sent_to = {half + 500} WHERE run_id = {run}")
+        since = time.monotonic()
+        self.pair.one.kill()
+        self.pair.two.wait_leading()
+        leads_s = time.monotonic() - since
+        lends_s = self.pair.first_lease_s(self.pair.two, since)
+        printed(f"10^6 samples, half done: leads after {leads_s:.2f} s, first lease after {lends_s:.2f} s")
+        self.assertLessEqual(lends_s, TAKEOVER_S, lab.logs())
+        self.assertGreaterEqual(lab.run_done(run), 3)
+        view = json.loads(self.pair.two.open(f"/api/v1/runs/{run}")[1])
+        self.assertEqual(view["progress"]["total"], self.ITEMS * self.EPOCHS)
+        lab.assay("runs", "cancel", run)
+
+
 if __name__ == "__main__":
     unittest.main()

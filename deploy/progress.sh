@@ -23,11 +23,12 @@ progress_tick() {
 }
 
 watched() {
-  local label=$1 log=$2 status=0 ticker started=$SECONDS
+  local label=$1 watched_log=$2 status=0 ticker started=$SECONDS  # the command may be a function that has a `log`
   shift 2
-  progress_tick "$label" "$log" &
+  progress_tick "$label" "$watched_log" &
   ticker=$!
-  "$@" >"$log" 2>&1 </dev/null || status=$?
+  : >"$watched_log"
+  "$@" >>"$watched_log" 2>&1 </dev/null || status=$?
   kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
   if [ -t 2 ] && [ "${TERM:-dumb}" != dumb ]; then printf '\r\033[K' >&2; fi

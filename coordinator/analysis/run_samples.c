@@ -23,7 +23,7 @@ static enum err_code number_items(struct reading *r, struct error *reterr)
 {
 	const struct run_row *run = r->rs->run;
 	uint32_t count = 0;
-	r->place = arena_try_alloc(r->arena, run->item_count + 1, sizeof(*r->place));
+	r->place = arena_try_alloc(r->arena, (size_t)run->item_count + 1, sizeof(*r->place));
 	if (!r->place)
 		return error_set(reterr, ERR_LIMIT, "run %llu is too large to be read",
 		                 (unsigned long long)run->run_id);

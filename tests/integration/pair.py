@@ -90,13 +90,12 @@ class Coordinator(Part):
 
 
 class Pair:
-    def __init__(self, workers=2, dsn_of_one=None, lab_flags=()):
+    def __init__(self, workers=2, dsn_of_one=None, dsn_of_both=None):
         self.lab = Lab(workers=workers)
         self.parts, self.coordinators, self.workers = [], [], []
         try:
-            self.lab.up(*lab_flags)
-            status = self.lab.status()
-            self.dsn = status["dsn"]
+            self.lab.up()
+            self.dsn = self.lab.status()["dsn"]
             self.supervise = self.lab.supervise()
             self.supervise.kill(signal.SIGSTOP)
             for name in [f"worker-{i + 1}" for i in range(workers)]:
@@ -104,6 +103,7 @@ class Pair:
             theirs = self.lab.process("coordinator")
             theirs.kill(signal.SIGTERM)  # in order: ours need not wait for its beat to grow old
             wait_until(lambda: not theirs.alive(), 20, "the coordinator of `up` has left")
+            self.dsn = dsn_of_both(self) if dsn_of_both else self.dsn
             self.one = self.coordinator("one", dsn=dsn_of_one(self) if dsn_of_one else None)
             self.one.wait_leading()
             self.two = self.coordinator("two", "--standby")
@@ -151,6 +151,57 @@ class Pair:
         if hasattr(self, "supervise"):
             self.supervise.kill(signal.SIGCONT)
         self.lab.close()
+
+
+class Replica:
+    """A PostgreSQL that follows the installation's, asynchronously; by the account that owns its data."""
+
+    def __init__(self, lab):
+        dsn = lab.status()["dsn"]
+        self.lab, self.primary = lab, re.search(r"host=(\S+)", dsn)[1]
+        self.owner, self.user = os.stat(self.primary), re.search(r"user=(\S+)", dsn)[1]
+        self.bin = re.search(r"postgresql +(\S+)", lab.assay("doctor", ok=None).out)[1]
+        self.folder = lab.folder / "replica"
+        os.chmod(lab.folder, 0o755)
+        self.folder.mkdir(mode=0o700)
+        os.chown(self.folder, self.owner.st_uid, self.owner.st_gid)
+        subprocess.run([f"{self.bin}/pg_basebackup", "-h", self.primary, "-U", self.user, "-D", self.folder / "data", "-R",
+                        "-c", "fast"], check=True, preexec_fn=self.become, env=lab.env, cwd="/")
+        self.dsn = dsn.replace(f"host={self.primary}", f"host={self.folder}")
+        with open(lab.home / "logs/replica.txt", "wb") as log:
+            self.process = subprocess.Popen([f"{self.bin}/postgres", "-D", self.folder / "data", "-c", "listen_addresses=",
+                                             "-c", f"unix_socket_directories={self.folder}"], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, preexec_fn=self.become, env=lab.env, cwd="/")
+        wait_until(lambda: self.asked("SELECT count(*) FROM pg_stat_wal_receiver") == "1", 30, "the replica follows")
+
+    def become(self):
+        if os.getuid() != self.owner.st_uid:
+            os.setgid(self.owner.st_gid)
+            os.setuid(self.owner.st_uid)
+        die_with_test()
+
+    def asked(self, query):
+        p = subprocess.run(["psql", "-XAtq", "-d", self.dsn, "-c", query], env=self.lab.env, capture_output=True, text=True,
+                           timeout=60)
+        return p.stdout.strip()
+
+    def fall_behind(self):
+        """What the primary commits from now on does not arrive."""
+        self.asked("ALTER SYSTEM SET primary_conninfo = ''")
+        self.asked("SELECT pg_reload_conf()")
+        wait_until(lambda: self.asked("SELECT count(*) FROM pg_stat_wal_receiver") == "0", 20, "the replica lags")
+
+    def promote(self):
+        self.asked("SELECT pg_promote()")
+        status = self.lab.status()
+        self.lab.status = lambda: {**status, "dsn": self.dsn}
+
+    def close(self):
+        if "status" in vars(self.lab):
+            del self.lab.status
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(60)
 
 
 class Cable:

@@ -10,7 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import BUILD, wait_until  # noqa: E402
-from pair import Cable, Pair  # noqa: E402
+from pair import Cable, Pair, Replica  # noqa: E402
 
 N, END_S, TAKEOVER_S = 2000, 120, 5.0
 
@@ -27,13 +27,16 @@ class Case(unittest.TestCase):
     def setUp(self):
         if not (BUILD / "assay").exists():
             raise AssertionError(f"{BUILD}/assay is not there: build first, or set ASSAY_BUILD")
-        self.pair = Pair(self.workers, self.dsn_of_one())
+        self.pair = Pair(self.workers, self.dsn_of_one(), self.dsn_of_both())
         self.addCleanup(self.pair.close)
         self.lab = self.pair.lab
         self.endpoint = self.lab.endpoint("--latency-ms", 60, "--sigma", 0.5)
         self.lab.add_model("slow", self.endpoint.url + "/v1", concurrency=48)
 
     def dsn_of_one(self):
+        return None
+
+    def dsn_of_both(self):
         return None
 
     def start(self, name, n=N):
@@ -174,6 +177,37 @@ class CutOff(Case):
         self.check_whole(run)
         self.cable.set(True)
         self.assertEqual(self.pair.one.process.wait(10), 3)
+
+
+class Failover(Case):
+    """PostgreSQL dies, and a replica that lagged takes its place: rows that were durable are gone."""
+
+    def dsn_of_both(self):
+        def make(pair):
+            self.replica = Replica(pair.lab)
+            self.addCleanup(self.replica.close)
+            return pair.dsn.replace(f"host={self.replica.primary}",
+                                    f"host={self.replica.primary},{self.replica.folder}")
+        return make
+
+    def test_what_the_replica_had_not_seen_is_sent_again(self):
+        lab, pair = self.lab, self.pair
+        run = self.start("failover", 3000)
+        doctor = lab.assay("doctor", ok=None).out
+        self.assertRegex(doctor, r"1 replicas?, none synchronous: a failover can lose")
+        self.assertNotIn("synchronous_commit is off", doctor)
+        self.replica.fall_behind()
+        seen = int(self.replica.asked(f"SELECT count(*) FROM assay.result WHERE run_id = {run}"))
+        lab.wait_done(run, seen + 300)
+        self.assertTrue(lab.process("postgres").kill())
+        self.replica.promote()
+        self.assertEqual(pair.one.process.wait(20), 3)
+        self.assertIn("failed over", pair.one.log())
+        pair.two.wait_leading()
+        lost = pair.two.log()
+        self.check_whole(run, 3000)
+        printed(f"failover: the replica had {seen} rows of {seen + 300} or more; all came again")
+        self.assertIn("worker joined", pair.two.log(), lost)
 
 
 class Million(Case):

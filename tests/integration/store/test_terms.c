@@ -6,15 +6,22 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct leader *candidate(struct scene *s, const char *name)
+static struct leader *candidate_of(struct scene *s, const char *name, bool standby)
 {
 	struct error e;
 	struct leader *l;
-	struct leader_settings settings = {
-		.store = s->settings, .url = str_from(name), .endpoint = STR("tcp://127.0.0.1:1"), .holder = STR("test")
-	};
+	struct leader_settings settings = { .store = s->settings,
+		                            .url = str_from(name),
+		                            .endpoint = STR("tcp://127.0.0.1:1"),
+		                            .holder = STR("test"),
+		                            .standby = standby };
 	assert_ok(leader_new(&settings, &l, &e), &e);
 	return l;
+}
+
+static struct leader *candidate(struct scene *s, const char *name)
+{
+	return candidate_of(s, name, false);
 }
 
 /* Drives several until one is in the state, or the time is up; returns how long it took. */
@@ -84,6 +91,34 @@ static void a_silent_leader_is_followed_after_three_seconds_and_finds_out(void *
 	leader_step_down(winner);
 	for (int i = 0; i < 3; i++)
 		leader_free(l[i]);
+}
+
+static void one_that_began_as_a_standby_leaves_a_free_term_to_others_for_three_seconds(void **state)
+{
+	struct scene *s = *state;
+	struct leader *l[] = { candidate_of(s, "http://second", true), candidate(s, "http://first") };
+	uint64_t from_ms = clock_now_ms();
+	while (clock_now_ms() - from_ms < 1500) { /* free, and it comes first */
+		assert_int_not_equal(leader_step(l[0], clock_now_ms()), LEADER_LEADS);
+		(void)poll(NULL, 0, 5);
+	}
+	(void)drive(l, 2, l[1], LEADER_LEADS, 1000);
+	(void)drive(l, 2, l[0], LEADER_STANDBY, 1000);
+	uint64_t seen_ms = clock_now_ms();
+	while (clock_now_ms() - seen_ms < 400) {
+		(void)leader_step(l[0], clock_now_ms());
+		(void)poll(NULL, 0, 5);
+	}
+	leader_step_down(l[1]); /* one that it has seen lead: nothing to wait for */
+	assert_true(drive(l, 1, l[0], LEADER_LEADS, 1500) < 1000);
+	leader_step_down(l[0]);
+	leader_free(l[0]);
+	leader_free(l[1]);
+	/* Nobody comes at all. */
+	l[0] = candidate_of(s, "http://second", true);
+	assert_in_range(drive(l, 1, l[0], LEADER_LEADS, 5000), LEADER_WATCH_MS, 3700);
+	leader_step_down(l[0]);
+	leader_free(l[0]);
 }
 
 static void an_old_term_changes_nothing_and_acknowledges_nothing(void **state)
@@ -211,6 +246,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_first_candidate_leads_at_once_and_the_second_stands_by, scene_test),
 		cmocka_unit_test_setup(a_silent_leader_is_followed_after_three_seconds_and_finds_out, scene_test),
+		cmocka_unit_test_setup(one_that_began_as_a_standby_leaves_a_free_term_to_others_for_three_seconds,
+		                       scene_test),
 		cmocka_unit_test_setup(an_old_term_changes_nothing_and_acknowledges_nothing, scene_test),
 		cmocka_unit_test_setup(a_statement_that_is_under_way_at_a_takeover_ends_before_it_or_never, scene_test),
 		cmocka_unit_test_setup(a_leader_whose_database_dies_stays_leader_and_beats_first, scene_test),

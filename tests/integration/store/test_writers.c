@@ -291,6 +291,36 @@ static void rows_that_come_while_another_run_is_looked_up_are_stored(void **stat
 	writer_free(w);
 }
 
+static void a_server_that_is_back_takes_the_first_commit_within_three_seconds(void **state)
+{
+	struct scene *s = *state;
+	struct error e;
+	struct writer_done done[1];
+	uint64_t run = scene_run(s, 1);
+	struct msg_record r[] = { scene_result(s, run, 0, run << 24 | 1, 1),
+		                  scene_result(s, run, 1, run << 24 | 2, 1) };
+	struct writer *w = scene_writer(s, s->term);
+	struct writer_batch first = scene_batch(s, r, 1, done), second = scene_batch(s, r + 1, 1, done);
+	writer_add_batch(w, &first, clock_now_ms());
+	assert_int_equal(scene_drive(w), 1);
+	pg_server_kill(s->server);
+	writer_add_batch(w, &second, clock_now_ms());
+	uint64_t until_ms = clock_now_ms() + 4000; /* long enough for the longest pause between attempts */
+	while (clock_now_ms() < until_ms) {
+		assert_int_equal(writer_step(w, clock_now_ms()) == WRITER_OVER, 0);
+		assert_null(writer_take_batch(w));
+		writer_wait(w, -1, clock_now_ms());
+	}
+	assert_ok(pg_server_restart(s->server, &e), &e);
+	uint64_t back_ms = clock_now_ms();
+	assert_int_equal(scene_drive(w), 1);
+	uint64_t took_ms = clock_now_ms() - back_ms;
+	print_message("first commit %llu ms after the server takes connections\n", (unsigned long long)took_ms);
+	assert_true(took_ms < 3000);
+	writer_free(w);
+	assert_int_equal(scene_sum(s, run)->n, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +331,7 @@ int main(void)
 		cmocka_unit_test_setup(jobs_move_what_they_are_for, scene_test),
 		cmocka_unit_test_setup(a_database_killed_in_the_middle_loses_and_doubles_nothing, scene_test),
 		cmocka_unit_test_setup(a_database_that_stops_answering_is_waited_for, scene_test),
+		cmocka_unit_test_setup(a_server_that_is_back_takes_the_first_commit_within_three_seconds, scene_test),
 		cmocka_unit_test_setup(a_database_that_only_reads_is_waited_for, scene_test),
 	};
 	return cmocka_run_group_tests_name("store writers", tests, scene_begin, scene_end);

@@ -63,6 +63,7 @@ static void step_fleet(struct core *c, struct fleet_event *e)
 		ev.kind = SCHED_WORKER_JOINED;
 		ev.joined.worker_id = e->worker_id;
 		ev.joined.hello = &e->msg->hello;
+		ev.joined.unknown = true; /* until the writer has stored its row */
 		break;
 	case FLEET_RENEWED:
 		ev.kind = SCHED_WORKER_RENEWED;

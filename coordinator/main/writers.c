@@ -126,6 +126,12 @@ static void tell_job(struct one *o, struct message *m)
 		said->ev.sent_to.position = m->job.sent_to.sent_to;
 		if (m->job.err != ERR_OK || !core_push(s->core, said))
 			core_message_free(said);
+	} else if (m->job.kind == WRITER_WORKER) {
+		struct core_message *said = core_message_new(CORE_EVENT);
+		said->ev.kind = SCHED_WORKER_KNOWN;
+		said->ev.known = m->job.worker.outbox;
+		if (m->job.err != ERR_OK || !core_push(s->core, said))
+			core_message_free(said);
 	} else if (m->job.kind == WRITER_RUN_STATE) {
 		s->ended(s->arg, m->job.run_state.run_id, run_state_ended(m->job.run_state.state));
 	}

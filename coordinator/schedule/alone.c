@@ -9,7 +9,7 @@
 
 static bool can_take(const struct schedule *s, struct worker *w, uint32_t route)
 {
-	if (!w->used || !w->connected || !w->renewed || w->expired || w->draining)
+	if (!w->used || !w->known || !w->connected || !w->renewed || w->expired || w->draining)
 		return false;
 	const struct slice *sl = slice_of(s, w, route);
 	return !sl->unable && !sl->refused_work && sl->told > 0;

@@ -269,7 +269,7 @@ void attempt_note(struct schedule *s, const struct sched_unreported *u)
 	s->unreported[s->unreported_count++] = *u;
 }
 
-void attempt_report(struct schedule *s, const struct worker *w, struct sched_actions *out)
+void attempt_report(struct schedule *s, const struct outbox_id *outbox, struct sched_actions *out)
 {
 	size_t count = s->unreported_count;
 	if (count == 0)
@@ -277,7 +277,7 @@ void attempt_report(struct schedule *s, const struct worker *w, struct sched_act
 	struct sched_unreported *copy = arena_new(&out->arena, count, sizeof(*copy));
 	memcpy(copy, s->unreported, count * sizeof(*copy));
 	struct sched_action *a = action_add(out, SCHED_DO_ATTEMPTS);
-	a->attempts.outbox = w->outbox;
+	a->attempts.outbox = *outbox;
 	a->attempts.unreported = copy;
 	a->attempts.count = count;
 	s->unreported_count = 0;

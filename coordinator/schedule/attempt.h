@@ -45,7 +45,7 @@ enum attempt_death {
 void attempt_lease_died(struct schedule *s, struct lease *l, const uint64_t *which, enum attempt_death death,
                         struct sched_actions *out);
 void attempt_note(struct schedule *s, const struct sched_unreported *u); /* one more for the report */
-void attempt_report(struct schedule *s, const struct worker *w, struct sched_actions *out);
+void attempt_report(struct schedule *s, const struct outbox_id *outbox, struct sched_actions *out);
 
 /* The worker is back and holds the sample: it had not died of it. */
 void attempt_taken_back(struct run *r, uint64_t sample_no, const struct outbox_id *outbox);

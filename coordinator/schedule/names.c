@@ -24,6 +24,7 @@ static const char *const event_names[SCHED_EVENT_COUNT] = {
 	[SCHED_RUN_ADMIT] = "run_admit",           [SCHED_RUN_CANCEL] = "run_cancel",
 	[SCHED_RUN_RETRY] = "run_retry",           [SCHED_RUN_EXTEND] = "run_extend",
 	[SCHED_SENT_TO] = "sent_to",               [SCHED_ITEMS_LOADED] = "items_loaded",
+	[SCHED_WORKER_KNOWN] = "worker_known",
 	[SCHED_WORKER_JOINED] = "worker_joined",   [SCHED_WORKER_RENEWED] = "worker_renewed",
 	[SCHED_WORKER_RELEASED] = "worker_released", [SCHED_WORKER_GONE] = "worker_gone",
 	[SCHED_WORKER_DRAIN] = "worker_drain",     [SCHED_COMMITTED] = "committed",

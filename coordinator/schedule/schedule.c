@@ -1,6 +1,7 @@
 #include "coordinator/schedule/schedule.h"
 #include "common/base/check.h"
 #include "common/base/mem.h"
+#include "coordinator/schedule/absent.h"
 #include "coordinator/schedule/commit.h"
 #include "coordinator/schedule/dispatch.h"
 #include "coordinator/schedule/items.h"
@@ -125,6 +126,7 @@ static void tick(struct schedule *s, struct sched_actions *out)
 	route_tick(s);
 	if (s->perhaps && s->perhaps_until_ms <= s->now_ms) {
 		s->perhaps = false;
+		absent_report(s, out);
 		map_clear(&s->last_workers);
 		run_open_gaps(s);
 	}
@@ -183,7 +185,10 @@ static void apply(struct schedule *s, const struct sched_event *ev, struct sched
 		apply_run(s, ev, out);
 		return;
 	case SCHED_WORKER_JOINED:
-		worker_join(s, ev->joined.worker_id, ev->joined.hello, out);
+		worker_join(s, ev->joined.worker_id, ev->joined.hello, !ev->joined.unknown, out);
+		return;
+	case SCHED_WORKER_KNOWN:
+		worker_known(s, &ev->known);
 		return;
 	case SCHED_WORKER_RENEWED:
 		worker_renew(s, ev->renewed.worker_id, ev->renewed.renew, out);

@@ -132,6 +132,7 @@ enum sched_event_kind {
 	SCHED_SENT_TO,    /* a raised position is durable */
 	SCHED_ITEMS_LOADED,
 	SCHED_WORKER_JOINED, /* Hello of a session */
+	SCHED_WORKER_KNOWN,  /* its row is durable: without one a new term would not wait for what it holds */
 	SCHED_WORKER_RENEWED,
 	SCHED_WORKER_RELEASED,
 	SCHED_WORKER_GONE,  /* the session ended */
@@ -173,7 +174,9 @@ struct sched_event {
 		struct {
 			uint32_t worker_id; /* of this session, never used again: given by the fleet */
 			const struct msg_hello *hello;
+			bool unknown; /* its row is not durable yet: nothing is lent to it before WORKER_KNOWN */
 		} joined;
+		struct outbox_id known; /* WORKER_KNOWN */
 		struct {
 			uint32_t worker_id;
 			const struct msg_renew *renew;
@@ -213,7 +216,7 @@ enum sched_action_kind {
 	SCHED_DO_DROP_ITEMS,  /* a range as it was loaded */
 	SCHED_DO_SENT_TO,     /* make the position durable, then say SENT_TO */
 	SCHED_DO_OUTCOME,     /* write the row that declares a sample over, then say COMMITTED */
-	SCHED_DO_ATTEMPTS,    /* write attempts that nobody reported */
+	SCHED_DO_ATTEMPTS,    /* write attempts that nobody reported; outbox zero: of one of several workers */
 	SCHED_DO_LOST_CLOSED, /* this outbox is back and has said what it knows: what it did not name was never asked */
 	SCHED_DO_RUN_ENDED,   /* write the run's state */
 	SCHED_DO_RUN_NEEDED,  /* a retry or more epochs for a run that is not held here: read it and RUN_ADMIT it */

@@ -86,7 +86,7 @@ static uint64_t queue_of(const struct schedule *s, const struct slice *sl)
 
 static bool may_serve(const struct schedule *s, const struct worker *w)
 {
-	return w->used && w->connected && w->renewed && !w->expired && !w->draining && !s->draining;
+	return w->used && w->known && w->connected && w->renewed && !w->expired && !w->draining && !s->draining;
 }
 
 uint64_t slice_want(const struct schedule *s, struct worker *w, uint32_t route)

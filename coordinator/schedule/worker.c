@@ -102,7 +102,8 @@ static void stay_alone(struct schedule *s, struct worker *w)
 	}
 }
 
-void worker_join(struct schedule *s, uint32_t worker_id, const struct msg_hello *hello, struct sched_actions *out)
+void worker_join(struct schedule *s, uint32_t worker_id, const struct msg_hello *hello, bool known,
+                 struct sched_actions *out)
 {
 	if (worker_find(s, worker_id))
 		return;
@@ -115,14 +116,24 @@ void worker_join(struct schedule *s, uint32_t worker_id, const struct msg_hello 
 	}
 	if (!w)
 		w = worker_list_add(s, &hello->outbox);
+	w->known |= known;
 	begin_session(s, w, worker_id, hello);
 	worker_list_due(s, w, s->now_ms + s->config.lease_ms);
 	adopt_hello(s, w, hello, out);
-	attempt_report(s, w, out);
+	attempt_report(s, &w->outbox, out);
 	stay_alone(s, w);
 	slice_joined(s, w, out);
 	note_last_worker(s, &hello->outbox);
 	unsettle(s, w);
+}
+
+void worker_known(struct schedule *s, const struct outbox_id *outbox)
+{
+	struct worker *w = worker_of_outbox(s, outbox);
+	if (!w || w->known)
+		return;
+	w->known = true;
+	slice_update_all(s, w);
 }
 
 /* ---- renewing ---- */
@@ -216,7 +227,7 @@ void worker_renew(struct schedule *s, uint32_t worker_id, const struct msg_renew
 	size_t refused_count;
 	struct lease_no *refused = match_leases(s, w, m, &refused_count, out);
 	check_unlisted(s, w, out);
-	attempt_report(s, w, out);
+	attempt_report(s, &w->outbox, out);
 	slice_renewed(s, w, m);
 	take_credit(s, w, m);
 	slice_split_due(s, out); /* a smaller slice is told before the answer that lets it go on */
@@ -269,7 +280,7 @@ void worker_release(struct schedule *s, uint32_t worker_id, const struct msg_rel
 	}
 	l->asked_back = false;
 	lease_end_if_empty(s, l);
-	attempt_report(s, w, out);
+	attempt_report(s, &w->outbox, out);
 	if (m->cause == RELEASE_DRAIN)
 		w->draining = true;
 	slice_update_all(s, w);
@@ -280,7 +291,7 @@ static void end_all(struct schedule *s, struct worker *w, enum attempt_death dea
 	for (size_t i = 0; i < w->held_count; i++)
 		if (w->held[i].lease != NO_SLOT)
 			attempt_lease_died(s, s->leases[w->held[i].lease], NULL, death, out);
-	attempt_report(s, w, out);
+	attempt_report(s, &w->outbox, out);
 	slice_lost(s, w);
 	w->alone = false;
 	w->limit = 0;
@@ -337,7 +348,7 @@ static void settle(struct schedule *s, struct worker *w, struct sched_actions *o
 		if (l && l->ghost && !l->answers)
 			attempt_lease_died(s, l, NULL, DEATH_KNOWN, out);
 	}
-	attempt_report(s, w, out);
+	attempt_report(s, &w->outbox, out);
 }
 
 void worker_tick(struct schedule *s, struct sched_actions *out)

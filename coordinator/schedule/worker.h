@@ -11,7 +11,9 @@
 struct worker *worker_find(const struct schedule *s, uint32_t worker_id); /* of a session that stands; NULL: none */
 struct worker *worker_of_outbox(const struct schedule *s, const struct outbox_id *outbox);
 
-void worker_join(struct schedule *s, uint32_t worker_id, const struct msg_hello *hello, struct sched_actions *out);
+void worker_join(struct schedule *s, uint32_t worker_id, const struct msg_hello *hello, bool known,
+                 struct sched_actions *out);
+void worker_known(struct schedule *s, const struct outbox_id *outbox);
 void worker_renew(struct schedule *s, uint32_t worker_id, const struct msg_renew *m, struct sched_actions *out);
 void worker_release(struct schedule *s, uint32_t worker_id, const struct msg_released *m, struct sched_actions *out);
 void worker_go(struct schedule *s, uint32_t worker_id, bool orderly, struct sched_actions *out);

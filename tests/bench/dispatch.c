@@ -77,7 +77,11 @@ bool writers_add_results(struct writers *w, struct fleet_event *event)
 	m->ev.committed.count = event->record_count;
 	m->fleet = event;
 	atomic_fetch_add(&running->committed, event->record_count);
-	return core_push(running->core, m);
+	if (core_push(running->core, m))
+		return true;
+	m->fleet = NULL; /* still the caller's */
+	core_message_free(m);
+	return false;
 }
 
 uint32_t writers_index(uint64_t run_id)
@@ -102,6 +106,12 @@ bool writers_add_job(struct writers *w, const struct writer_job *job, uint64_t r
 		m->ev.kind = SCHED_SENT_TO;
 		m->ev.sent_to.run_id = run_id;
 		m->ev.sent_to.position = job->sent_to.sent_to;
+		if (!core_push(running->core, m))
+			core_message_free(m);
+	} else if (job->kind == WRITER_WORKER) {
+		struct core_message *m = core_message_new(CORE_EVENT);
+		m->ev.kind = SCHED_WORKER_KNOWN;
+		m->ev.known = job->worker.outbox;
 		if (!core_push(running->core, m))
 			core_message_free(m);
 	}
@@ -407,6 +417,7 @@ static enum err_code measure_value(struct bench *b, double *ret_rate, struct err
 	if (err == ERR_OK && done < SAMPLES)
 		err = error_set(reterr, ERR_TIMEOUT, "only %lu of %d samples came back", (unsigned long)done, SAMPLES);
 	stop_workers(b);
+	core_halt(b->core); /* it speaks to the fleet until it ends */
 	fleet_stop(b->fleet);
 	core_free(b->core);
 	metrics_free(metrics);

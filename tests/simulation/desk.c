@@ -154,6 +154,7 @@ static void take(struct world *w, struct desk *d, struct core_message *m)
 	case SCHED_WORKER_JOINED:
 		ev.joined.worker_id = m->worker_id;
 		ev.joined.hello = &m->msg->hello;
+		ev.joined.unknown = true;
 		break;
 	case SCHED_WORKER_RENEWED:
 		ev.renewed.worker_id = m->worker_id;

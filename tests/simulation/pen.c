@@ -240,10 +240,15 @@ static void tell(struct world *w, struct desk *d, struct batch *b)
 static void tell_job(struct world *w, struct desk *d, const struct batch *b)
 {
 	struct sched_event ev = { .kind = SCHED_SENT_TO };
-	if (b->job != JOB_SENT_TO)
+	if (b->job == JOB_WORKER) {
+		ev.kind = SCHED_WORKER_KNOWN;
+		ev.known = world_outbox(b->outbox_no);
+	} else if (b->job == JOB_SENT_TO) {
+		ev.sent_to.run_id = b->run_id;
+		ev.sent_to.position = b->position;
+	} else {
 		return;
-	ev.sent_to.run_id = b->run_id;
-	ev.sent_to.position = b->position;
+	}
 	desk_step(w, d, &ev);
 }
 

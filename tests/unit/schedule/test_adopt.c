@@ -252,7 +252,50 @@ static void nothing_below_the_position_goes_out_while_a_worker_of_the_last_term_
 	buf_clear(&t->text);
 	wait_until(t, 30000);
 	assert_trace(t, "29500 lost_closed o1\n"
+	                "30000 attempts o2 r1:0 r1:1 r1:2 r1:3\n"
 	                "30000 lease w1 f2 2/1 r1 0-3 context\n");
+}
+
+static void what_an_absent_worker_may_have_asked_is_said_before_it_goes_out_again(void **state)
+{
+	struct trace *t = *state;
+	last_workers(t, 2);
+	admit(t, resumed_run(4, 3));
+	join(t, 1, 1, 1);
+	renew(t, 1, 1);
+	for (t->now_ms = 1000; t->now_ms < 30000; t->now_ms += 1000)
+		renew(t, 1, 1);
+	buf_clear(&t->text);
+	wait_until(t, 30000);
+	assert_trace(t, "30000 lost_closed o1\n"
+	                "30000 attempts o2 r1:0 r1:1 r1:2\n"
+	                "30000 lease w1 f3 2/2 r1 0\n"); /* 3 lay beyond the position and went out before */
+}
+
+static void of_several_absent_workers_nobody_is_named(void **state)
+{
+	struct trace *t = *state;
+	last_workers(t, 3);
+	admit(t, resumed_run(2, 2));
+	wait_until(t, 30000);
+	assert_trace(t, "30000 attempts o0 r1:0 r1:1\n");
+}
+
+static void nothing_is_lent_to_a_worker_that_a_new_term_would_not_know_of(void **state)
+{
+	struct trace *t = *state;
+	admit(t, plain_run(1, 4));
+	struct msg_hello hello = plain_hello(1, 4);
+	struct sched_event ev = { .kind = SCHED_WORKER_JOINED };
+	ev.joined.worker_id = 1;
+	ev.joined.hello = &hello;
+	ev.joined.unknown = true;
+	feed(t, ev);
+	renew(t, 1, 4);
+	assert_int_equal(view_of(t, 1).in_flight, 0);
+	buf_clear(&t->text);
+	feed(t, (struct sched_event){ .kind = SCHED_WORKER_KNOWN, .known = hello.outbox });
+	assert_trace(t, "0 lease w1 f2 2/1 r1 0-3 context\n");
 }
 
 static void without_workers_of_a_last_term_nothing_is_perhaps_held(void **state)
@@ -375,6 +418,9 @@ int main(void)
 		TEST(an_orderly_leaver_gives_back_at_once_and_counts_no_death),
 		TEST(a_new_leader_adopts_what_workers_hold_and_lends_what_was_never_sent),
 		TEST(nothing_below_the_position_goes_out_while_a_worker_of_the_last_term_may_hold_it),
+		TEST(what_an_absent_worker_may_have_asked_is_said_before_it_goes_out_again),
+		TEST(of_several_absent_workers_nobody_is_named),
+		TEST(nothing_is_lent_to_a_worker_that_a_new_term_would_not_know_of),
 		TEST(without_workers_of_a_last_term_nothing_is_perhaps_held),
 		TEST(of_two_that_claim_a_sample_the_first_keeps_it_and_the_other_is_asked_to_give_it_back),
 		TEST(what_somebody_else_has_is_asked_back_though_it_was_started),

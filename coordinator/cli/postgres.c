@@ -184,6 +184,50 @@ enum err_code postgres_prepare(struct postgres *pg, struct error *reterr)
 	return err;
 }
 
+/* The process that a pid file names; 0 when there is no file or no number in it. */
+static pid_t named_in(const char *path, struct buf *ret_text)
+{
+	struct str rest, line;
+	int64_t pid = 0;
+	buf_clear(ret_text);
+	if (fs_read(path, ret_text, NULL) != ERR_OK)
+		return 0;
+	rest = buf_str(ret_text);
+	return str_split(&rest, '\n', &line) && str_to_i64(str_trim(line), &pid) && pid > 1 && pid <= INT32_MAX
+	               ? (pid_t)pid
+	               : 0;
+}
+
+/* The number may have been given to another process since: only one whose command line names these data is ours. */
+static bool is_server(const struct postgres *pg, pid_t pid)
+{
+	struct fs_path cluster = fs_path("%s/cluster", pg->data.text);
+	struct buf text;
+	buf_init(&text, 64 << 10);
+	bool ours = fs_read(fs_path("/proc/%d/cmdline", pid).text, &text, NULL) == ERR_OK &&
+	            str_find(buf_str(&text), str_from(cluster.text)) >= 0;
+	buf_done(&text);
+	return ours;
+}
+
+/* After a power cut, or in a container that was started anew, the number in a pid file may be anybody's, and PostgreSQL
+ * then refuses to start for as long as that process lives. It never believes its own parent's number, so that is put
+ * in; the other lines stay, by which it finds out whether something still uses its memory. */
+static void disown(const struct postgres *pg, const char *path)
+{
+	struct buf old, text;
+	buf_init(&old, 4096);
+	buf_init(&text, 4200);
+	pid_t pid = named_in(path, &old);
+	if (pid && !is_server(pg, pid) && buf_printf(&text, "%d", (int)getpid())) {
+		struct str all = buf_str(&old);
+		(void)buf_append_str(&text, str_slice(all, (size_t)str_find(all, STR("\n")), all.len)); /* it fits */
+		IGNORE(fs_write_atomic(path, buf_str(&text), 0644, NULL)); /* else PostgreSQL says what is wrong */
+	}
+	buf_done(&old);
+	buf_done(&text);
+}
+
 enum err_code postgres_start(const struct postgres *pg, const char *log_path, struct process **ret_process,
                              struct error *reterr)
 {
@@ -224,6 +268,8 @@ enum err_code postgres_start(const struct postgres *pg, const char *log_path, st
 		                     .uid = pg->uid,
 		                     .gid = pg->gid,
 		                     .new_session = true };
+	disown(pg, fs_path("%s/postmaster.pid", cluster.text).text);
+	disown(pg, fs_path("%s/.s.PGSQL.5432.lock", pg->sockets.text).text);
 	return process_start(&spec, ret_process, reterr);
 }
 
@@ -261,23 +307,12 @@ enum err_code postgres_make_database(const struct postgres *pg, struct error *re
 enum err_code postgres_running(const struct postgres *pg, struct process_id *ret_id, struct error *reterr)
 {
 	struct buf text;
-	struct str rest, line;
-	int64_t pid = 0;
 	buf_init(&text, 4096);
-	enum err_code err = fs_read(fs_path("%s/cluster/postmaster.pid", pg->data.text).text, &text, reterr);
-	rest = buf_str(&text);
-	if (err == ERR_OK && (!str_split(&rest, '\n', &line) || !str_to_i64(str_trim(line), &pid) || pid <= 1))
-		err = error_set(reterr, ERR_NOT_FOUND, "postmaster.pid names no process");
+	pid_t pid = named_in(fs_path("%s/cluster/postmaster.pid", pg->data.text).text, &text);
 	buf_done(&text);
-	if (err != ERR_OK)
-		return err;
-	/* The number may have been given to another process since: only one whose command line names these data is
-	 * ours. */
-	struct fs_path cluster = fs_path("%s/cluster", pg->data.text);
-	buf_init(&text, 64 << 10);
-	err = fs_read(fs_path("/proc/%lld/cmdline", (long long)pid).text, &text, reterr);
-	if (err == ERR_OK && str_find(buf_str(&text), str_from(cluster.text)) < 0)
-		err = error_set(reterr, ERR_NOT_FOUND, "process %lld is not this database", (long long)pid);
-	buf_done(&text);
-	return err == ERR_OK ? process_id_of((pid_t)pid, ret_id, reterr) : err;
+	if (!pid)
+		return error_set(reterr, ERR_NOT_FOUND, "postmaster.pid names no process");
+	if (!is_server(pg, pid))
+		return error_set(reterr, ERR_NOT_FOUND, "process %d is not this database", (int)pid);
+	return process_id_of(pid, ret_id, reterr);
 }

@@ -23,9 +23,6 @@ void outgoing_flush(struct outgoing *o)
 
 void outgoing_push(struct outgoing *o, void *message)
 {
-	outgoing_flush(o);
-	if (!outgoing_waits(o) && ring_try_push(o->ring, message))
-		return;
 	mem_reserve(&o->items, &o->cap, o->len + 1, sizeof(*o->items));
 	o->items[o->len++] = message;
 }

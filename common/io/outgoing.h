@@ -1,7 +1,8 @@
 /* common/io/outgoing.h - messages on their way into a ring that may be full: what does not fit waits here, in order.
  *
- * For threads that must not block on one another: push always succeeds, flush moves what has found room. While
- * outgoing_waits() the owner looks again soon (a few milliseconds). Owned by the pushing thread alone. */
+ * For threads that must not block on one another: push always succeeds and only notes, flush moves what finds room. The
+ * owner flushes once a turn, before it sleeps, so that the other thread is woken once for all of it; while
+ * outgoing_waits() after that it looks again soon (a few milliseconds). Owned by the pushing thread alone. */
 #ifndef ASSAY_IO_OUTGOING_H
 #define ASSAY_IO_OUTGOING_H
 

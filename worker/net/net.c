@@ -189,7 +189,7 @@ static void on_mail(struct net *n, struct mail *m)
 
 static void say_turned(struct net *n)
 {
-	if (n->now_ms < n->turned_ms + TURNED_MS || outgoing_waits(&n->link))
+	if (n->now_ms < n->turned_ms + TURNED_MS || n->link_full)
 		return;
 	struct mail *m = mail_new(MAIL_TURNED);
 	m->thread = n->options.index;
@@ -205,6 +205,7 @@ static bool flush(struct net *n)
 		outgoing_flush(all[i]);
 		waits |= outgoing_waits(all[i]);
 	}
+	n->link_full = outgoing_waits(&n->link);
 	return waits;
 }
 
@@ -241,6 +242,7 @@ static void run(void *arg)
 		net_start_pending(n);
 		say_turned(n);
 	}
+	(void)flush(n); /* what a full ring does not take is freed */
 	mem_free(done);
 }
 

@@ -37,6 +37,7 @@ struct net {
 	uint64_t log_retry_at_ms;
 	bool log_failing;
 	struct outgoing link, outbox, score, host;
+	bool link_full; /* at the last flush */
 	uint64_t now_ms, turned_ms;
 	int64_t wall_ms;
 	struct buf headers; /* scratch: the header lines of one request */

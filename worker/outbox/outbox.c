@@ -289,7 +289,11 @@ static enum err_code reserve(struct outbox *o, size_t count, struct error *reter
 	return err;
 }
 
-static bool write_one(struct outbox *o, struct record *r)
+struct written { /* where a record's entry stands in the group */
+	size_t from, to;
+};
+
+static bool write_one(struct outbox *o, struct record *r, struct written *ret_written)
 {
 	if (r->is_answer) {
 		bool is_new = false;
@@ -298,12 +302,12 @@ static bool write_one(struct outbox *o, struct record *r)
 			return false;
 	}
 	r->m.record_no = outbox_index_number(&o->index);
-	return outbox_write_record(r, o->salt, &o->group);
+	ret_written->from = o->group.len; /* behind its context */
+	if (!outbox_write_record(r, o->salt, &o->group))
+		return false;
+	ret_written->to = o->group.len;
+	return true;
 }
-
-struct written {
-	size_t from, to;
-};
 
 static enum err_code cannot_write(const struct record *r, struct error *reterr)
 {
@@ -317,12 +321,9 @@ static enum err_code write_group(struct outbox *o, struct record *const *records
 {
 	buf_clear(&o->group);
 	uint64_t base = fs_file_size(o->file);
-	for (size_t i = 0; i < count; i++) {
-		if (!write_one(o, records[i]))
+	for (size_t i = 0; i < count; i++)
+		if (!write_one(o, records[i], &written[i]))
 			return cannot_write(records[i], reterr);
-		written[i].to = o->group.len;
-		written[i].from = i > 0 ? written[i - 1].to : 0;
-	}
 	if (base + o->group.len > UINT32_MAX)
 		return error_set(reterr, ERR_LIMIT, "segment %llu is too long", (unsigned long long)o->segment_no);
 	return append_bytes(o, buf_str(&o->group), reterr);
@@ -333,15 +334,8 @@ static void index_group(struct outbox *o, struct record *const *records, size_t 
 {
 	for (size_t i = 0; i < count; i++) {
 		size_t from = written[i].from;
-		struct str bytes = str_slice(buf_str(&o->group), from, written[i].to);
-		struct outbox_entry e;
-		size_t at = 0;
-		uint64_t damaged = 0;
-		bool found = outbox_entry_next(bytes, &at, o->salt, &e, &damaged);
-		while (found && e.kind == OUTBOX_CONTEXT)
-			found = outbox_entry_next(bytes, &at, o->salt, &e, &damaged);
-		check(found && e.record_no == records[i]->m.record_no);
-		outbox_index_add(&o->index, records[i], (uint32_t)(base + from + e.at), (uint32_t)(e.end - e.at), true);
+		outbox_index_add(&o->index, records[i], (uint32_t)(base + from), (uint32_t)(written[i].to - from),
+		                 true);
 		if (!records[i]->is_answer)
 			continue;
 		mem_reserve(&o->unsynced, &o->unsynced_cap, o->unsynced_count + 1, sizeof(*o->unsynced));

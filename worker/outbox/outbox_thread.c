@@ -136,6 +136,13 @@ static size_t gather(struct outbox_thread *t)
 	return count;
 }
 
+static void flush_all(struct outbox_thread *t)
+{
+	outgoing_flush(&t->link);
+	for (uint32_t i = 0; i < t->options.net_count; i++)
+		outgoing_flush(&t->nets[i]);
+}
+
 /* Writes one group. Within it an attempt and the answer after it are acknowledged in their order, since a net thread
  * has at most one of them waiting for a sync: the later. */
 static bool write_group(struct outbox_thread *t)
@@ -155,6 +162,7 @@ static bool write_group(struct outbox_thread *t)
 		size_t before = t->keep_count;
 		acknowledge_first(t, count, false);
 		count -= before - t->keep_count;
+		flush_all(t); /* nobody waits for a sync that is not his */
 		err = outbox_sync(o, &error);
 	}
 	if (err) {
@@ -251,13 +259,6 @@ static int wait_ms(const struct outbox_thread *t, uint64_t now_ms)
 	return due_ms > now_ms ? (int)(due_ms - now_ms) : 0;
 }
 
-static void flush_all(struct outbox_thread *t)
-{
-	outgoing_flush(&t->link);
-	for (uint32_t i = 0; i < t->options.net_count; i++)
-		outgoing_flush(&t->nets[i]);
-}
-
 static void run(void *arg)
 {
 	struct outbox_thread *t = arg;
@@ -272,7 +273,7 @@ static void run(void *arg)
 		struct error error;
 		if (!t->failing || now_ms >= t->retry_at_ms || closed)
 			while (write_group(t))
-				;
+				flush_all(t);
 		if (now_ms >= outbox_index_next_deadline_ms(outbox_index(t->options.outbox)) &&
 		    outbox_clean(t->options.outbox, now_ms, &error))
 			log_warn("a segment of the outbox cannot be deleted", log_error_text(&error));

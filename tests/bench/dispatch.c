@@ -138,7 +138,10 @@ bool loader_items(struct loader *l, uint64_t run_id, uint64_t from, uint64_t to)
 	m->ev.items.from = from;
 	m->ev.items.to = to;
 	m->ev.items.sizes = sizes;
-	return core_push(running->core, m);
+	if (core_push(running->core, m))
+		return true;
+	core_message_free(m);
+	return false;
 }
 
 bool loader_run_needed(struct loader *l, uint64_t run_id)

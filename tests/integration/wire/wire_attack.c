@@ -4,7 +4,8 @@
  *   wire_attack WHAT ENDPOINT SERVER_KEY_FILE KEY_FILE  attacks, prints one line for each thing that came back
  *
  * WHAT is a name of `attacks` below. Lines: "refused CAUSE TEXT", "welcome", "renewed N" (N leases refused),
- * "committed FIRST-LAST", "lost" (the connection was cut), "denied" (the key), "quiet" when 300 ms brought nothing.
+ * "committed FIRST-LAST", "lost" (the connection was cut), "denied" (the key), "no handshake", "quiet" when 300 ms
+ * brought nothing.
  */
 #include "common/base/check.h"
 #include "common/io/clock.h"
@@ -96,6 +97,9 @@ static void print_event(struct attack *a, const struct zsock_event *ev)
 		a->over = true;
 	} else if (ev->kind == ZSOCK_EVENT_REFUSED) {
 		(void)printf("denied\n");
+		a->over = true;
+	} else if (ev->kind == ZSOCK_EVENT_NO_HANDSHAKE) {
+		(void)printf("no handshake\n");
 		a->over = true;
 	}
 }

@@ -19,6 +19,7 @@ struct message {
 	struct writer_job job;
 	struct share *share; /* results of a worker; NULL: rows of the schedule */
 	struct arena arena;
+	struct message **link, *next; /* of those that the writer has; *link is the pointer that points here */
 };
 
 struct one {
@@ -26,6 +27,7 @@ struct one {
 	struct writer *writer;
 	struct ring *inbox;
 	struct thread *thread;
+	struct message *lent; /* to the writer: not durable yet */
 	atomic_bool idle;
 	bool told_lost;
 };
@@ -47,6 +49,22 @@ static void message_free(struct message *m)
 {
 	arena_done(&m->arena);
 	mem_free(m);
+}
+
+static void link_in(struct one *o, struct message *m)
+{
+	m->next = o->lent;
+	m->link = &o->lent;
+	if (m->next)
+		m->next->link = &m->next;
+	o->lent = m;
+}
+
+static void unlink_message(struct message *m)
+{
+	*m->link = m->next;
+	if (m->next)
+		m->next->link = m->link;
 }
 
 static bool push(struct writers *w, uint64_t run_id, struct message *m)
@@ -102,6 +120,7 @@ static void tell_batch(struct one *o, struct message *m)
 	said->ev.committed.records = records;
 	said->ev.committed.count = b->record_count;
 	struct share *share = m->share;
+	unlink_message(m);
 	message_free(m);
 	if (share && share->count == 1) {
 		said->fleet = share->event;
@@ -135,6 +154,7 @@ static void tell_job(struct one *o, struct message *m)
 	} else if (m->job.kind == WRITER_RUN_STATE) {
 		s->ended(s->arg, m->job.run_state.run_id, run_state_ended(m->job.run_state.state));
 	}
+	unlink_message(m);
 	message_free(m);
 }
 
@@ -146,6 +166,7 @@ static void take_in(struct one *o, uint64_t now)
 	size_t n = ring_pop_all(o->inbox, messages, MESSAGES_PER_TURN);
 	for (size_t i = 0; i < n; i++) {
 		struct message *m = messages[i];
+		link_in(o, m);
 		if (m->is_job)
 			writer_add_job(o->writer, &m->job);
 		else
@@ -370,15 +391,20 @@ void writers_stop(struct writers *w)
 	for (size_t i = 0; i < WRITER_COUNT; i++)
 		if (w->ones[i].inbox)
 			ring_close(w->ones[i].inbox);
+	for (size_t i = 0; i < WRITER_COUNT; i++) /* all of them: a share may be in several */
+		thread_join(w->ones[i].thread);
 	for (size_t i = 0; i < WRITER_COUNT; i++) {
 		struct one *o = &w->ones[i];
 		void *left[64];
 		size_t n;
-		thread_join(o->thread);
 		while (o->inbox && (n = ring_pop_all(o->inbox, left, ARRAY_LEN(left))) > 0)
 			for (size_t k = 0; k < n; k++)
 				drop(left[k]);
-		writer_free(o->writer); /* borrowed messages inside it end with the process */
+		writer_free(o->writer);
+		for (struct message *m; (m = o->lent) != NULL;) {
+			unlink_message(m);
+			drop(m);
+		}
 		ring_free(o->inbox);
 	}
 	mem_free(w);

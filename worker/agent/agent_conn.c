@@ -6,6 +6,8 @@ enum {
 	RETRY_BASE_MS = 50,
 	RETRY_CAP_MS = 1000,
 	RETRY_CAP_SEVERAL_MS = 500,
+	OPENING_MS = 1000,
+	OPENING_MORE_MS = 250,
 	REFUSED_SLOWLY_MS = 5000,
 	BEGIN_ANEW_MS = 500
 };
@@ -291,11 +293,20 @@ void conn_frame(struct agent *a, uint32_t number, const struct msg *m, struct ag
 	}
 }
 
+/* A process that was stopped still has its connections made for it, and never shakes hands. Where there is somebody
+ * else to ask, that is worth less patience; more of it each time nobody was found, for a far and slow network. */
+static uint64_t patience_ms(const struct agent *a, const struct agent_conn *c)
+{
+	if (c->state != CONN_OPENING || a->config.endpoint_count < 2)
+		return AGENT_SILENCE_MS;
+	return MIN_OF((uint64_t)AGENT_SILENCE_MS, OPENING_MS + (uint64_t)a->failures * OPENING_MORE_MS);
+}
+
 static void turn_one(struct agent *a, struct agent_conn *c, struct agent_actions *out)
 {
 	if (c->state == CONN_NONE)
 		return;
-	if (a->now_ms >= c->heard_ms + AGENT_SILENCE_MS) {
+	if (a->now_ms >= c->heard_ms + patience_ms(a, c)) {
 		agent_note(out, AGENT_NOTE_SILENCE, 0, c->endpoint, STR(""));
 		fail(a, c, out);
 		return;
@@ -352,7 +363,7 @@ static uint64_t one_deadline_ms(const struct agent *a, const struct agent_conn *
 {
 	if (c->state == CONN_NONE)
 		return UINT64_MAX;
-	return c->state == CONN_OPEN ? a->now_ms : c->heard_ms + AGENT_SILENCE_MS;
+	return c->state == CONN_OPEN ? a->now_ms : c->heard_ms + patience_ms(a, c);
 }
 
 uint64_t conn_next_deadline_ms(const struct agent *a)

@@ -39,6 +39,38 @@ static void an_endpoint_that_never_answers_the_hello_is_left(void **state)
 	assert_true(trace_has(f, "close c1"));
 }
 
+/* A stopped coordinator: the kernel makes the connection, nobody shakes hands. The standby that named it leads by now.
+ */
+static void an_endpoint_that_never_shakes_hands_is_left_sooner_and_later_each_time(void **state)
+{
+	struct fixture *f = *state;
+	turn(f);
+	until(f, 1999);
+	assert_false(trace_has(f, "close c1"));
+	until(f, 2100);
+	assert_true(trace_has(f, "close c1"));
+	assert_true(trace_has(f, "open c2 e1"));
+	forget(f);
+	until(f, 3200); /* 1250 ms of patience now */
+	assert_false(trace_has(f, "close c2"));
+	until(f, 3400);
+	assert_true(trace_has(f, "close c2"));
+	forget(f);
+	until(f, 30000);
+	forget(f);
+	until(f, 36000); /* in the end it waits as long as for anything */
+	assert_true(trace_has(f, "close c"));
+	f->config.endpoint_count = 1;
+	uint64_t from_ms = f->now_ms;
+	make_agent(f);
+	forget(f);
+	turn(f);
+	until(f, from_ms + 2999); /* nobody else to ask */
+	assert_false(trace_has(f, "close"));
+	until(f, from_ms + 3000);
+	assert_true(trace_has(f, "close c1"));
+}
+
 static void a_connection_that_ends_is_left_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -244,6 +276,7 @@ int main(void)
 		TEST(it_connects_says_hello_and_renews_at_once),
 		TEST(three_seconds_without_a_frame_mean_the_next_endpoint),
 		TEST(an_endpoint_that_never_answers_the_hello_is_left),
+		TEST(an_endpoint_that_never_shakes_hands_is_left_sooner_and_later_each_time),
 		TEST(a_connection_that_ends_is_left_at_once),
 		TEST(a_standby_is_left_for_the_next_endpoint_at_once),
 		TEST(a_full_round_of_standbys_is_followed_by_a_pause),

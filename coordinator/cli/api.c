@@ -24,7 +24,7 @@ struct api {
 	char authorization[TOKEN_BYTES_MAX + 64];
 	uint32_t timeout_ms;
 	int signal_fd; /* read by nobody here: cli_fail() asks it which signal it was */
-	bool quiet;
+	bool quiet, verbose;
 };
 
 /* The server that was named behind the present one, the first one behind the last: false when there is no other. */
@@ -120,6 +120,7 @@ enum err_code api_open(const struct cli *c, struct api **ret_api, struct error *
 	buf_done(&token);
 	a->signal_fd = c->signal_fd;
 	a->quiet = c->quiet;
+	a->verbose = c->verbose;
 	a->timeout_ms = TIMEOUT_MS;
 	if (config_has(c->config, "timeout"))
 		a->timeout_ms = (uint32_t)MIN_OF(config_i64(c->config, "timeout"), (int64_t)UINT32_MAX);
@@ -252,9 +253,14 @@ static enum err_code send_once(struct api *a, const struct api_call *call, struc
 		                  .timeout_ms = call->timeout_ms ? call->timeout_ms : a->timeout_ms,
 		                  .response_bytes_max = BODY_BYTES_MAX };
 	struct http_done done;
+	uint64_t begun_ms = clock_now_ms();
 	enum err_code err = http_client_start(a->client, 0, &r, reterr);
 	if (err == ERR_OK)
 		err = await(a, &done, reterr);
+	if (a->verbose)
+		(void)fprintf(stderr, "%s %s: %s %d, %zu bytes, %llu ms\n", call->method, url.data,
+		              err == ERR_OK ? "status" : "no answer", err == ERR_OK ? done.status : 0,
+		              err == ERR_OK ? done.body.len : 0, (unsigned long long)(clock_now_ms() - begun_ms));
 	buf_done(&url);
 	if (err != ERR_OK)
 		return error_wrap(reterr, err == ERR_CANCELLED ? err : ERR_CONNECT, "%s", a->url);

@@ -1,4 +1,5 @@
 #include "coordinator/cli/cli.h"
+#include "common/base/wrap.h"
 #include "common/io/fs.h"
 #include "common/io/signals.h"
 #include <errno.h>
@@ -93,6 +94,21 @@ void cli_print_line(const char *format, ...)
 	va_end(args);
 	if (!ok && errno != EPIPE && output_errno == 0)
 		output_errno = errno;
+}
+
+void cli_print_wrapped(const struct cli *c, const char *format, ...)
+{
+	struct buf text, lines;
+	va_list args;
+	buf_init(&text, 1 << 20);
+	buf_init(&lines, 2 << 20);
+	va_start(args, format);
+	(void)buf_vprintf(&text, format, args); /* a cut line is still worth showing */
+	va_end(args);
+	(void)wrap_text(buf_str(&text), c->width, &lines);
+	cli_print(buf_str(&lines));
+	buf_done(&lines);
+	buf_done(&text);
 }
 
 enum cli_exit cli_finish(const struct cli *c, enum cli_exit status)

@@ -2,6 +2,7 @@
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/home.h"
 #include "coordinator/cli/postgres.h"
+#include "coordinator/cli/watch.h"
 #include <stdarg.h>
 
 enum { FREE_BYTES_LOW = 1 << 30, FINDINGS_BYTES_MAX = 1 << 20 };
@@ -77,16 +78,17 @@ static void look_at_runs(struct doctor *d, const struct json *health)
 	const struct json *runs = json_get(health, "unfinished"), *routes = json_get(health, "routes");
 	for (size_t i = 0; i < json_len(runs); i++) {
 		const struct json *r = json_at(runs, i);
-		finding(d, GOOD, "run", "%lld: %lld of %lld, %.*s", (long long)json_i64_or(json_get(r, "run"), 0),
+		struct str text = json_str_or(json_get(r, "text"), STR(""));
+		finding(d, watch_is_stuck(json_str_or(json_get(r, "waits_for"), STR(""))) ? WARN : GOOD, "run",
+		        "%lld: %lld of %lld, %.*s", (long long)json_i64_or(json_get(r, "run"), 0),
 		        (long long)json_i64_or(json_get(r, "done"), 0), (long long)json_i64_or(json_get(r, "total"), 0),
-		        STR_ARG(json_str_or(json_get(r, "text"), STR("under way"))));
+		        STR_ARG(text.len ? text : STR("under way")));
 	}
 	for (size_t i = 0; i < json_len(routes); i++) {
 		const struct json *r = json_at(routes, i);
 		if (json_bool_or(json_get(r, "blocked"), false))
-			finding(d, BAD, "route", "%.*s is blocked: %.*s",
-			        STR_ARG(json_str_or(json_get(r, "name"), STR("?"))),
-			        STR_ARG(json_str_or(json_get(r, "why"), STR(""))));
+			finding(d, BAD, "route", "%.*s; once that is mended: assay runs retry RUN",
+			        STR_ARG(json_str_or(json_get(r, "why"), STR("?"))));
 	}
 }
 

@@ -1,3 +1,4 @@
+#include "common/base/unicode.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/list.h"
 #include "coordinator/cli/watch.h"
@@ -101,7 +102,21 @@ static uint64_t run_operand(struct cli *c, enum cli_exit *ret_status)
 	return run_id;
 }
 
-static void print_run(const struct json *r)
+static void print_straggler(const struct json *s)
+{
+	char age[WATCH_DURATION_BYTES];
+	struct buf item;
+	watch_duration(json_i64_or(json_get(s, "age_ms"), 0), age);
+	buf_init(&item, 4096);
+	(void)unicode_visible(json_str_or(json_get(s, "item"), STR("?")), &item); /* cut is fine */
+	cli_print_line("  out since  %-8s item %.*s epoch %lld at %.*s%s", age, STR_ARG(buf_str(&item)),
+	               (long long)json_i64_or(json_get(s, "epoch"), 0),
+	               STR_ARG(json_str_or(json_get(s, "worker"), STR("?"))),
+	               json_bool_or(json_get(s, "started"), false) ? "" : " (not started)");
+	buf_done(&item);
+}
+
+static void print_run(const struct cli *c, const struct json *r)
 {
 	char line[WATCH_LINE_BYTES];
 	struct str text;
@@ -115,22 +130,29 @@ static void print_run(const struct json *r)
 	               STR_ARG(json_str_or(json_get(r, "model"), STR("?"))));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (json_str(json_get(r, texts[i][1]), &text) && text.len)
-			cli_print_line("  %-10s %.*s", texts[i][0], STR_ARG(text));
+			cli_print_wrapped(c, "  %-10s %.*s", texts[i][0], STR_ARG(text));
 	watch_line(r, line);
 	cli_print_line("  progress   %s", line);
 	const struct json *p = json_get(r, "progress");
-	cli_print_line("  in flight  %lld   pending %lld   missing %lld   failed attempts %lld",
-	               (long long)json_i64_or(json_get(p, "in_flight"), 0),
-	               (long long)json_i64_or(json_get(p, "pending"), 0),
-	               (long long)json_i64_or(json_get(p, "missing"), 0),
-	               (long long)json_i64_or(json_get(p, "failed_attempts"), 0));
+	cli_print_line(
+		"  in flight  %lld   pending %lld   missing %lld (not run %lld)   failed attempts %lld",
+		(long long)json_i64_or(json_get(p, "in_flight"), 0), (long long)json_i64_or(json_get(p, "pending"), 0),
+		(long long)json_i64_or(json_get(p, "missing"), 0), (long long)json_i64_or(json_get(p, "not_run"), 0),
+		(long long)json_i64_or(json_get(p, "failed_attempts"), 0));
+	int64_t after = json_i64_or(json_get(p, "after_end"), 0);
+	if (after)
+		cli_print_line("  after end  %lld sample%s answered later: stored and exported, in no score",
+		               (long long)after, CLI_S(after));
 	cli_print_line("  paid twice %lld, at most %lld more",
 	               (long long)json_i64_or(json_pointer(r, STR("/paid_twice/count")), 0),
 	               (long long)json_i64_or(json_pointer(r, STR("/paid_twice/at_most_more")), 0));
 	const struct json *waits = json_get(r, "waiting_for");
 	for (size_t i = 0; i < json_len(waits); i++)
-		cli_print_line("  waits for  %.*s",
-		               STR_ARG(json_str_or(json_get(json_at(waits, i), "text"), STR("?"))));
+		cli_print_wrapped(c, "  waits for  %.*s",
+		                  STR_ARG(json_str_or(json_get(json_at(waits, i), "text"), STR("?"))));
+	const struct json *late = json_get(r, "stragglers");
+	for (size_t i = 0; i < json_len(late); i++)
+		print_straggler(json_at(late, i));
 }
 
 static enum cli_exit print_answer(struct cli *c, struct api_answer *answer)
@@ -138,7 +160,7 @@ static enum cli_exit print_answer(struct cli *c, struct api_answer *answer)
 	if (c->json)
 		cli_print_line("%.*s", STR_ARG(answer->text));
 	else
-		print_run(json_root(answer->doc));
+		print_run(c, json_root(answer->doc));
 	api_answer_done(answer);
 	return CLI_OK;
 }

@@ -1,4 +1,5 @@
 #include "common/base/hash.h"
+#include "common/base/unicode.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/list.h"
 #include "coordinator/cli/push.h"
@@ -96,6 +97,91 @@ enum cli_exit cmd_suite_list(struct cli *c)
 	return CLI_OK;
 }
 
+/* Text of a suite's author, line by line under its label. */
+static void print_text(const char *label, struct str text)
+{
+	struct str line;
+	bool first = true;
+	while (text.len && str_split(&text, '\n', &line)) {
+		struct buf shown;
+		buf_init(&shown, 4 << 20);
+		if (unicode_visible(line, &shown))
+			cli_print_line("  %-10s %.*s", first ? label : "", STR_ARG(buf_str(&shown)));
+		buf_done(&shown);
+		first = false;
+	}
+}
+
+static void print_prompt(const struct json *generate)
+{
+	const struct json *messages = json_get(generate, "messages");
+	print_text("system", json_str_or(json_get(generate, "system"), STR("")));
+	print_text("prompt", json_str_or(json_get(generate, "prompt"), STR("")));
+	for (size_t i = 0; i < json_len(messages); i++)
+		print_text(json_str_or(json_get(json_at(messages, i), "role"), STR("?")).data,
+		           json_str_or(json_get(json_at(messages, i), "content"), STR("")));
+	struct buf settings;
+	buf_init(&settings, 64 << 10);
+	for (struct json_iter it = { 0 }; json_next(generate, &it);) {
+		struct json_write w;
+		if (str_eq_c(it.key, "system") || str_eq_c(it.key, "prompt") || str_eq_c(it.key, "messages"))
+			continue;
+		(void)buf_printf(&settings, "%s%.*s ", settings.len ? ", " : "", STR_ARG(it.key));
+		json_write_init(&w, &settings, false);
+		json_write_value(&w, it.value);
+	}
+	print_text("generate", buf_str(&settings));
+	buf_done(&settings);
+}
+
+static void print_scorers(const struct json *scores)
+{
+	for (size_t i = 0; i < json_len(scores); i++) {
+		const struct json *s = json_at(scores, i);
+		struct buf more;
+		buf_init(&more, 64 << 10);
+		for (struct json_iter it = { 0 }; json_next(s, &it);) {
+			struct json_write w;
+			if (str_eq_c(it.key, "name") || str_eq_c(it.key, "type"))
+				continue;
+			(void)buf_printf(&more, ", %.*s ", STR_ARG(it.key));
+			json_write_init(&w, &more, false);
+			json_write_value(&w, it.value);
+		}
+		cli_print_line("  %-10s %.*s: %.*s%.*s%s", i ? "" : "scores",
+		               STR_ARG(json_str_or(json_get(s, "name"), STR("?"))),
+		               STR_ARG(json_str_or(json_get(s, "type"), STR("?"))), STR_ARG(buf_str(&more)),
+		               i ? "" : "  (primary)");
+		buf_done(&more);
+	}
+}
+
+static void print_parts(const char *label, const struct json *parts, const char *name)
+{
+	enum { SHOWN_MAX = 40 };
+	for (size_t i = 0; i < json_len(parts) && i < SHOWN_MAX; i++)
+		cli_print_line("  %-10s n %-6lld %.*s", i ? "" : label,
+		               (long long)json_i64_or(json_get(json_at(parts, i), "items"), 0),
+		               STR_ARG(json_str_or(json_get(json_at(parts, i), name), STR("?"))));
+	if (json_len(parts) > SHOWN_MAX)
+		cli_print_line("  %-10s ... and %zu more: --json lists all", "", json_len(parts) - SHOWN_MAX);
+}
+
+static void print_suite(const struct json *s)
+{
+	int64_t versions = json_i64_or(json_get(s, "versions"), 0);
+	cli_print_line("%.*s@%lld  (of %lld version%s)", STR_ARG(json_str_or(json_get(s, "name"), STR("?"))),
+	               (long long)json_i64_or(json_get(s, "version"), 0), (long long)versions, CLI_S(versions));
+	cli_print_line("  %-10s %.*s", "task", STR_ARG(json_str_or(json_get(s, "task"), STR(""))));
+	cli_print_line("  %-10s %lld", "items", (long long)json_i64_or(json_get(s, "items"), 0));
+	cli_print_line("  %-10s %.*s", "pushed", STR_ARG(json_str_or(json_get(s, "created_at"), STR(""))));
+	cli_print_line("  %-10s %.*s", "hash", STR_ARG(json_str_or(json_get(s, "hash"), STR(""))));
+	print_prompt(json_pointer(s, STR("/settings/generate")));
+	print_scorers(json_pointer(s, STR("/settings/scores")));
+	print_parts("slices", json_get(s, "slice_items"), "slice");
+	print_parts("from", json_get(s, "provenance"), "kind");
+}
+
 enum cli_exit cmd_suite_show(struct cli *c)
 {
 	struct api *a;
@@ -111,24 +197,10 @@ enum cli_exit cmd_suite_show(struct cli *c)
 	api_close(a);
 	if (err != ERR_OK)
 		return cli_fail(c, &e);
-	const struct json *s = json_root(answer.doc), *slices = json_get(s, "slices");
-	struct str part;
-	if (c->json) {
+	if (c->json)
 		cli_print_line("%.*s", STR_ARG(answer.text));
-	} else {
-		cli_print_line("%.*s@%lld  (of %lld versions)", STR_ARG(json_str_or(json_get(s, "name"), STR("?"))),
-		               (long long)json_i64_or(json_get(s, "version"), 0),
-		               (long long)json_i64_or(json_get(s, "versions"), 0));
-		cli_print_line("  task     %.*s", STR_ARG(json_str_or(json_get(s, "task"), STR(""))));
-		cli_print_line("  items    %lld", (long long)json_i64_or(json_get(s, "items"), 0));
-		cli_print_line("  hash     %.*s", STR_ARG(json_str_or(json_get(s, "hash"), STR(""))));
-		for (size_t i = 0; i < json_len(json_get(s, "metrics")); i++)
-			if (json_str(json_at(json_get(s, "metrics"), i), &part))
-				cli_print_line("  metric   %.*s", STR_ARG(part));
-		for (size_t i = 0; i < json_len(slices) && i < 40; i++)
-			if (json_str(json_at(slices, i), &part))
-				cli_print_line("  slice    %.*s", STR_ARG(part));
-	}
+	else
+		print_suite(json_root(answer.doc));
 	api_answer_done(&answer);
 	return CLI_OK;
 }

@@ -4,6 +4,7 @@
 #include "common/io/keys.h"
 #include "common/io/log.h"
 #include "common/io/signals.h"
+#include "coordinator/cli/api.h"
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/home.h"
 #include "coordinator/cli/installation.h"
@@ -19,7 +20,8 @@ enum {
 	TAIL_LINES = 12,
 	LOG_BYTES_MAX = 8 << 20,
 	ENDS_MAX = 4,
-	KEY_CHANGES_MAX = 32
+	KEY_CHANGES_MAX = 32,
+	SERVER_MS = 1000
 };
 
 static void pause_ms(int ms)
@@ -147,7 +149,35 @@ static enum cli_exit wait_ready(const struct cli *c, const struct home *h, unsig
 	return cli_fail_text(c, CLI_FAILED, "not ready after %d s; all logs: assay logs", READY_MS / 1000);
 }
 
-static enum cli_exit print_status(const struct cli *c, const struct home *h, const struct home_status *s, bool is_up)
+/* What unfinished runs wait for, from the server; one that says nothing within a second is told as that. */
+static void print_unfinished(struct cli *c)
+{
+	struct api *a;
+	struct api_answer answer;
+	struct error e;
+	struct api_call call = { .method = "GET", .path = "/api/v1/health", .timeout_ms = SERVER_MS };
+	enum err_code err = api_open(c, &a, &e);
+	if (err == ERR_OK) {
+		err = api_send(a, &call, &answer, &e);
+		api_close(a);
+	}
+	if (err != ERR_OK) {
+		cli_print_wrapped(c, "  server       %s", e.text);
+		return;
+	}
+	const struct json *runs = json_get(json_root(answer.doc), "unfinished");
+	for (size_t i = 0; i < json_len(runs); i++) {
+		const struct json *r = json_at(runs, i);
+		struct str text = json_str_or(json_get(r, "text"), STR(""));
+		cli_print_wrapped(c, "  run %-8lld %lld of %lld  %s%.*s", (long long)json_i64_or(json_get(r, "run"), 0),
+		                  (long long)json_i64_or(json_get(r, "done"), 0),
+		                  (long long)json_i64_or(json_get(r, "total"), 0), text.len ? "waits: " : "under way",
+		                  STR_ARG(text));
+	}
+	api_answer_done(&answer);
+}
+
+static enum cli_exit print_status(struct cli *c, const struct home *h, const struct home_status *s, bool is_up)
 {
 	struct buf text;
 	if (c->json) {
@@ -169,6 +199,7 @@ static enum cli_exit print_status(const struct cli *c, const struct home *h, con
 		               s->processes[i].state, (int)s->processes[i].id.pid, since,
 		               (unsigned long long)s->processes[i].restarts);
 	}
+	print_unfinished(c);
 	return CLI_OK;
 }
 

@@ -18,7 +18,7 @@ static const struct config_flag global_flags[] = {
 	{ .name = "jsonl", .kind = CONFIG_BOOL, .help = "lists and exports: a JSON line a row" },
 	{ .name = "csv", .kind = CONFIG_BOOL, .help = "exports: CSV with the primary score" },
 	{ .name = "quiet", .letter = 'q', .kind = CONFIG_BOOL, .help = "no messages to stderr" },
-	{ .name = "verbose", .letter = 'v', .kind = CONFIG_BOOL, .help = "more messages" },
+	{ .name = "verbose", .letter = 'v', .kind = CONFIG_BOOL, .help = "tell every request to the server" },
 	{ .name = "color",
 	  .kind = CONFIG_CHOICE,
 	  .choices = colors,

@@ -14,18 +14,20 @@ enum {
 	LINE_EACH_MS = 10000,
 	BAR = 20,
 	AWAY_MS = 500,
-	STUCK_MS = 1000
+	STUCK_MS = 1000,
+	OLD_MS = 5000
 };
 
-static void put_duration(char *out, size_t bytes, int64_t ms)
+void watch_duration(int64_t ms, char out[WATCH_DURATION_BYTES])
 {
 	int64_t s = ms / 1000;
 	if (s >= 3600)
-		(void)snprintf(out, bytes, "%lldh%02lldm", (long long)(s / 3600), (long long)(s / 60 % 60));
+		(void)snprintf(out, WATCH_DURATION_BYTES, "%lldh%02lldm", (long long)(s / 3600),
+		               (long long)(s / 60 % 60));
 	else if (s >= 60)
-		(void)snprintf(out, bytes, "%lldm%02llds", (long long)(s / 60), (long long)(s % 60));
+		(void)snprintf(out, WATCH_DURATION_BYTES, "%lldm%02llds", (long long)(s / 60), (long long)(s % 60));
 	else
-		(void)snprintf(out, bytes, "%llds", (long long)s);
+		(void)snprintf(out, WATCH_DURATION_BYTES, "%llds", (long long)s);
 }
 
 void watch_line(const struct json *run, char out[WATCH_LINE_BYTES])
@@ -35,12 +37,12 @@ void watch_line(const struct json *run, char out[WATCH_LINE_BYTES])
 	int64_t cost = json_i64_or(json_get(p, "cost_nanousd"), 0);
 	double share = total > 0 ? fmin(fmax((double)done / (double)total, 0), 1) : 0; /* from outside: any number */
 	int filled = (int)(share * BAR);
-	char bar[BAR + 1], eta_text[24] = "-", cost_text[32] = "";
+	char bar[BAR + 1], eta_text[WATCH_DURATION_BYTES] = "-", cost_text[32] = "";
 	for (int i = 0; i < BAR; i++)
 		bar[i] = i < filled ? '#' : '-';
 	bar[BAR] = '\0';
 	if (json_i64(json_get(p, "eta_ms"), &eta))
-		put_duration(eta_text, sizeof(eta_text), eta);
+		watch_duration(eta, eta_text);
 	if (cost > 0)
 		(void)snprintf(cost_text, sizeof(cost_text), "  $%.2f", (double)cost / 1e9);
 	int len = snprintf(out, WATCH_LINE_BYTES, "[%s] %lld/%lld  %d%%  %.1f/s  ETA %s  err %lld%s", bar,
@@ -49,7 +51,9 @@ void watch_line(const struct json *run, char out[WATCH_LINE_BYTES])
 	                   (long long)json_i64_or(json_get(p, "failed_attempts"), 0), cost_text);
 	struct str cause = json_str_or(json_pointer(run, STR("/waiting_for/0/cause")), STR(""));
 	struct str text = json_str_or(json_pointer(run, STR("/waiting_for/0/text")), STR(""));
-	bool worth_saying = cause.len && !str_eq_c(cause, "in_flight") && !str_eq_c(cause, "nothing");
+	int64_t oldest = json_i64_or(json_pointer(run, STR("/waiting_for/0/oldest_ms")), 0);
+	bool worth_saying =
+		cause.len && !str_eq_c(cause, "nothing") && (!str_eq_c(cause, "in_flight") || oldest >= OLD_MS);
 	if (worth_saying && len > 0 && len < WATCH_LINE_BYTES)
 		(void)snprintf(out + len, (size_t)(WATCH_LINE_BYTES - len), "  %.*s", STR_ARG(text));
 }
@@ -69,16 +73,22 @@ struct display {
 	uint64_t served_ms;          /* when somebody could serve the run, as far as was seen */
 };
 
+bool watch_is_stuck(struct str cause)
+{
+	static const char *const causes[] = { "no_worker", "no_provider",   "no_alias", "no_address",
+		                              "no_host",   "route_blocked", "no_route", "database" };
+	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
+		if (str_eq_c(cause, causes[i]))
+			return true;
+	return false;
+}
+
 /* What a run that nobody can serve waits for; empty when it is not so. */
 static struct str stuck_text(const struct json *run)
 {
-	static const char *const causes[] = { "no_worker",  "no_provider", "no_alias",
-		                              "no_address", "no_host",     "route_blocked" };
-	struct str cause = json_str_or(json_pointer(run, STR("/waiting_for/0/cause")), STR(""));
-	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
-		if (str_eq_c(cause, causes[i]))
-			return json_str_or(json_pointer(run, STR("/waiting_for/0/text")), STR("?"));
-	return STR("");
+	return watch_is_stuck(json_str_or(json_pointer(run, STR("/waiting_for/0/cause")), STR("")))
+	               ? json_str_or(json_pointer(run, STR("/waiting_for/0/text")), STR("?"))
+	               : STR("");
 }
 
 /* Without a line that is redrawn, a run that nobody can serve would be silent: its cause is told once. */

@@ -21,6 +21,11 @@ enum err_code watch_run(struct cli *c, struct api *a, uint64_t run_id, uint32_t 
 /* `[####----] 412/1000  41%  3.1/s  ETA 3m10s  err 2  $0.84` of a run document; pure. */
 void watch_line(const struct json *run, char out[WATCH_LINE_BYTES]);
 
+bool watch_is_stuck(struct str cause); /* a wait that nothing ends but somebody's doing */
+
+enum { WATCH_DURATION_BYTES = 24 };
+void watch_duration(int64_t ms, char out[WATCH_DURATION_BYTES]); /* "9s", "3m10s", "2h05m" */
+
 /* The exit status of a run that ended in this state. */
 enum cli_exit watch_exit(const char *state);
 

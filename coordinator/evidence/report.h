@@ -44,6 +44,7 @@ struct report {
 	bool only_flipped;   /* a comparison as text is its flipped items, a line each, and nothing else */
 	uint64_t elapsed_ms; /* 0: not shown */
 	uint64_t paid_twice, paid_twice_more_at_most;
+	uint64_t after_end;    /* samples that came after the run had ended: paid for, and in no score */
 	uint64_t cost_unknown; /* samples whose cost nobody knows; their share of cost_nanousd is 0 */
 	bool no_cost_known;    /* all of them */
 	const struct report_cause *causes;

@@ -319,6 +319,7 @@ void report_json(const struct report *r, struct buf *out)
 		run(&w, "base", r->base);
 	summary(&w, r);
 	causes(&w, r);
+	count(&w, "after_end", r->after_end);
 	count(&w, "cost_unknown", r->cost_unknown);
 	count(&w, "elapsed_ms", r->elapsed_ms);
 	count(&w, "paid_twice", r->paid_twice);

@@ -202,6 +202,8 @@ static void spent(struct report_view *v, const struct summary_row *whole)
 	buf_printf(v->out, "   paid twice %" PRIu64, r->paid_twice);
 	if (r->paid_twice_more_at_most)
 		buf_printf(v->out, " (at most %" PRIu64 " more)", r->paid_twice_more_at_most);
+	if (r->after_end)
+		buf_printf(v->out, "   after the end %" PRIu64 " (paid for, not scored)", r->after_end);
 	if (whole->latency_p50_ms.defined) {
 		buf_append_c(v->out, "   latency p50 ");
 		report_format_duration(v->out, (uint64_t)llround(whole->latency_p50_ms.value));

@@ -5,6 +5,7 @@
 #include "common/io/log.h"
 #include "common/io/ring.h"
 #include "coordinator/http/context.h"
+#include "coordinator/http/waits.h"
 #include <stdatomic.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct http {
 	_Atomic uint64_t term;
 	unsigned threads;
 	struct metrics_family *requests;
+	struct waits_metrics waits;
 };
 
 struct route {
@@ -76,7 +78,7 @@ static void ready(struct context *c)
 	json_write_object_end(w);
 }
 
-static bool answer_open(struct context *c)
+static bool answer_open(struct http *h, struct context *c)
 {
 	struct str path = c->request->path;
 	if (strcmp(c->request->method, "GET") != 0)
@@ -90,6 +92,7 @@ static bool answer_open(struct context *c)
 	} else if (str_eq_c(path, "/metrics")) {
 		c->response->status = 200;
 		c->response->type = "text/plain; version=0.0.4";
+		waits_metrics_show(&h->waits, c->control, c->arena);
 		if (!metrics_text(c->control->metrics, &c->response->body))
 			c->response->status = 500;
 	} else {
@@ -182,7 +185,7 @@ static void handle(void *arg, struct server_request *request, struct server_resp
 		             .term = atomic_load(&h->term) };
 	json_write_init(&c.json, &response->body, false);
 	const struct route *route = find_route(request, &c.match, &known_path);
-	if (answer_open(&c)) {
+	if (answer_open(h, &c)) {
 		/* answered */
 	} else if (!authorised(h, request)) {
 		reply_problem(&c, 401, "unauthorised", "send Authorization: Bearer and the token of this installation",
@@ -262,6 +265,7 @@ enum err_code http_start(const struct http_settings *settings, struct http **ret
 	h->settings = *settings;
 	h->threads = settings->threads ? settings->threads : THREADS;
 	h->requests = metrics_family(settings->control->metrics, &spec);
+	waits_metrics_init(&h->waits, settings->control->metrics);
 	enum err_code err = ring_new(h->threads, &h->readers, reterr);
 	if (err == ERR_OK)
 		err = ring_new(h->threads, &h->writers, reterr);

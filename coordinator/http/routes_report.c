@@ -2,6 +2,7 @@
 #include "coordinator/evidence/report.h"
 #include "coordinator/http/context.h"
 #include "coordinator/http/part.h"
+#include "coordinator/http/reason.h"
 #include "coordinator/store/results.h"
 #include <stdio.h>
 
@@ -30,7 +31,7 @@ static enum err_code read_side(struct context *c, uint64_t run_id, struct side *
 		                                               (int)run->suite_version),
 		                         .model = run->model_name,
 		                         .status = str_from(run_state_name(run->state)),
-		                         .reason = run->reason,
+		                         .reason = err == ERR_OK ? reason_of(c, run, s->whole[0].n) : run->reason,
 		                         .samples = &s->rs.samples,
 		                         .summary = &s->summary };
 	return err;
@@ -141,6 +142,7 @@ static void fill_report(struct context *c, const struct side *cand, struct repor
 		r->elapsed_ms = (uint64_t)(run->ended_at_ms - run->started_at_ms);
 	r->paid_twice = cand->whole[0].paid_twice;
 	r->paid_twice_more_at_most = cand->whole[0].lost_open;
+	r->after_end = cand->whole[0].after_end;
 	r->cost_unknown = cand->whole[0].cost_unknown;
 	r->no_cost_known = r->cost_unknown > 0 && cand->whole[0].cost_nanousd == 0; /* a free model has a known price */
 }

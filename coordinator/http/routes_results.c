@@ -85,7 +85,7 @@ static void write_row(struct json_write *w, const struct result_row *r, const st
 		json_write_field_str(w, "stop_reason", r->stop_reason);
 		json_write_field_str(w, "request_id", r->request_id);
 	}
-	if (r->evidence.len)
+	if (content && r->evidence.len)
 		write_content(w, "evidence", r->evidence);
 	json_write_object_end(w);
 }

@@ -1,3 +1,4 @@
+#include "coordinator/http/reason.h"
 #include "coordinator/http/run_json.h"
 #include "coordinator/store/suites.h"
 #include <string.h>
@@ -5,13 +6,18 @@
 static void write_runs(struct context *c, struct run_row *rows, const struct run_sum *sums, size_t count,
                        const struct control_view *v, size_t limit)
 {
+	struct control_state state;
+	c->control->state(c->control->arg, &state);
+	struct str *reasons = arena_new(c->arena, count + 1, sizeof(*reasons));
+	for (size_t i = 0; i < count; i++)
+		reasons[i] = reason_of(c, &rows[i], sums[i].n);
 	struct json_write *w = reply_json(c, 200);
 	json_write_object(w);
 	json_write_field_c(w, "schema", "assay.runs.v1");
 	json_write_key(w, "items");
 	json_write_array(w);
 	for (size_t i = 0; i < count; i++) {
-		struct run_parts p = { .row = &rows[i], .whole = &sums[i] };
+		struct run_parts p = { .row = &rows[i], .whole = &sums[i], .state = &state, .reason = reasons[i] };
 		for (size_t k = 0; k < v->run_count; k++)
 			if (v->runs[k].run_id == rows[i].run_id)
 				p.view = &v->runs[k];

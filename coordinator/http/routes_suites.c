@@ -5,7 +5,42 @@
 #include "coordinator/store/suites.h"
 #include <stdio.h>
 
-static void write_version(struct json_write *w, const struct suite_row *s, bool created, bool with_settings)
+struct parts { /* what a list leaves out */
+	struct suites_part *slices, *provenances;
+	size_t slice_count, provenance_count;
+};
+
+static void write_parts(struct json_write *w, const char *key, const char *name, const struct suites_part *parts,
+                        size_t count)
+{
+	json_write_key(w, key);
+	json_write_array(w);
+	for (size_t i = 0; i < count; i++) {
+		json_write_object(w);
+		json_write_field_str(w, name, parts[i].name);
+		json_write_field_i64(w, "items", (int64_t)parts[i].items);
+		json_write_object_end(w);
+	}
+	json_write_array_end(w);
+}
+
+/* The prompt and the scorers stand in `settings`, as suite.yaml said them. */
+static void write_whole(struct json_write *w, const struct suite_row *s, const struct parts *parts)
+{
+	json_write_key(w, "settings");
+	json_write_raw(w, s->definition);
+	json_write_key(w, "slices");
+	json_write_array(w);
+	for (size_t i = 0; i < s->slice_count; i++)
+		if (s->slices[i].len)
+			json_write_str(w, s->slices[i]);
+	json_write_array_end(w);
+	write_parts(w, "slice_items", "slice", parts->slices, parts->slice_count);
+	write_parts(w, "provenance", "kind", parts->provenances, parts->provenance_count);
+}
+
+/* `parts` NULL: one of a list. */
+static void write_version(struct json_write *w, const struct suite_row *s, bool created, const struct parts *parts)
 {
 	char hex[HASH_HEX_BYTES + 1];
 	hash_hex(s->hash, hex);
@@ -24,16 +59,8 @@ static void write_version(struct json_write *w, const struct suite_row *s, bool 
 	json_write_array_end(w);
 	context_write_time(w, "created_at", s->pushed_at_ms);
 	json_write_field_bool(w, "created", created);
-	if (with_settings) {
-		json_write_key(w, "settings");
-		json_write_raw(w, s->definition);
-		json_write_key(w, "slices");
-		json_write_array(w);
-		for (size_t i = 0; i < s->slice_count; i++)
-			if (s->slices[i].len)
-				json_write_str(w, s->slices[i]);
-		json_write_array_end(w);
-	}
+	if (parts)
+		write_whole(w, s, parts);
 	json_write_object_end(w);
 }
 
@@ -101,7 +128,7 @@ void route_suites_push(struct context *c)
 	if (err == ERR_OK && !row)
 		err = error_set(&e, ERR_CONFLICT, "the suite was removed while it was pushed");
 	if (err == ERR_OK)
-		write_version(reply_json(c, pushed.existed ? 200 : 201), row, !pushed.existed, false);
+		write_version(reply_json(c, pushed.existed ? 200 : 201), row, !pushed.existed, NULL);
 	else
 		reply_error(c, &e);
 	suite_free(suite);
@@ -124,7 +151,7 @@ void route_suites_list(struct context *c)
 	json_write_key(w, "items");
 	json_write_array(w);
 	for (size_t i = 0; i < count; i++)
-		write_version(w, &rows[i], false, false);
+		write_version(w, &rows[i], false, NULL);
 	json_write_array_end(w);
 	json_write_key(w, "next");
 	if (count == limit)
@@ -149,8 +176,15 @@ static struct suite_row *find_suite(struct context *c)
 void route_suites_show(struct context *c)
 {
 	const struct suite_row *row = find_suite(c);
-	if (row)
-		write_version(reply_json(c, 200), row, false, true);
+	struct parts parts = { 0 };
+	struct error e;
+	if (!row)
+		return;
+	if (suites_parts(c->store, row, c->arena, &parts.slices, &parts.slice_count, &parts.provenances,
+	                 &parts.provenance_count, &e) == ERR_OK)
+		write_version(reply_json(c, 200), row, false, &parts);
+	else
+		reply_error(c, &e);
 }
 
 void route_suites_items(struct context *c)

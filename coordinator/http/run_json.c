@@ -1,5 +1,7 @@
 #include "coordinator/http/run_json.h"
 #include "common/io/clock.h"
+#include "coordinator/http/reason.h"
+#include "coordinator/http/waits.h"
 #include "coordinator/store/suites.h"
 
 static uint64_t total_of(const struct run_row *row)
@@ -14,7 +16,12 @@ static void write_progress(struct json_write *w, const struct run_parts *p)
 	const struct sched_run_view *v = p->view;
 	uint64_t total = total_of(p->row), rows = s->n;
 	uint64_t missing = s->unscored + s->provider_error + s->harness_error + s->quarantined;
-	uint64_t done = v ? v->done : rows;
+	uint64_t done = v ? v->done : rows, not_run = total > rows ? total - rows : 0;
+	bool ended = run_state_ended(p->row->state);
+	if (ended) { /* rows alone count then; what was under way at a cancel comes after the end */
+		done = rows;
+		missing += not_run;
+	}
 	int64_t end_ms = p->row->ended_at_ms ? p->row->ended_at_ms : clock_wall_ms();
 	double seconds = p->row->started_at_ms ? (double)(end_ms - p->row->started_at_ms) / 1000 : 0;
 	double rate = seconds > 0.05 ? (double)rows / seconds : 0;
@@ -23,12 +30,14 @@ static void write_progress(struct json_write *w, const struct run_parts *p)
 	json_write_field_i64(w, "total", (int64_t)total);
 	json_write_field_i64(w, "done", (int64_t)done);
 	json_write_field_i64(w, "in_flight", v ? (int64_t)v->in_flight : 0);
-	json_write_field_i64(w, "pending", v ? (int64_t)v->pending : 0);
+	json_write_field_i64(w, "pending", v && !ended ? (int64_t)v->pending : 0);
 	json_write_field_i64(w, "missing", (int64_t)missing);
+	json_write_field_i64(w, "not_run", ended ? (int64_t)not_run : 0);
+	json_write_field_i64(w, "after_end", (int64_t)s->after_end);
 	json_write_field_i64(w, "failed_attempts", (int64_t)s->attempts);
 	json_write_field_num(w, "per_second", rate);
 	json_write_key(w, "eta_ms");
-	if (rate > 0 && total > rows && !run_state_ended(p->row->state))
+	if (rate > 0 && total > rows && !ended)
 		json_write_i64(w, (int64_t)((double)(total - rows) / rate * 1000));
 	else
 		json_write_null(w);
@@ -43,20 +52,6 @@ static void write_progress(struct json_write *w, const struct run_parts *p)
 	json_write_field_i64(w, "at_most_more", (int64_t)s->lost_open);
 	json_write_field_i64(w, "cost_nanousd", s->paid_twice_nanousd);
 	json_write_object_end(w);
-}
-
-static void write_waits(struct json_write *w, const struct run_parts *p)
-{
-	json_write_key(w, "waiting_for");
-	json_write_array(w);
-	if (p->view && p->view->wait != WAIT_NOTHING) {
-		json_write_object(w);
-		json_write_field_c(w, "cause", sched_wait_name(p->view->wait));
-		json_write_field_c(w, "text", p->view->text);
-		json_write_field_i64(w, "oldest_ms", (int64_t)p->view->oldest_in_flight_ms);
-		json_write_object_end(w);
-	}
-	json_write_array_end(w);
 }
 
 static void write_score(struct json_write *w, const struct run_parts *p)
@@ -85,7 +80,7 @@ void run_json_write(struct json_write *w, const struct run_parts *p)
 	json_write_field_str(w, "model", r->model_name);
 	json_write_field_i64(w, "model_version", r->model_version);
 	json_write_field_c(w, "state", run_state_name(r->state));
-	json_write_field_str(w, "reason", r->reason);
+	json_write_field_str(w, "reason", p->reason);
 	json_write_field_c(w, "origin", "run");
 	json_write_field_i64(w, "epochs", r->epochs);
 	json_write_field_i64(w, "tick", r->tick);
@@ -98,7 +93,9 @@ void run_json_write(struct json_write *w, const struct run_parts *p)
 	context_write_time(w, "started_at", r->started_at_ms);
 	context_write_time(w, "ended_at", r->ended_at_ms);
 	write_progress(w, p);
-	write_waits(w, p);
+	waits_write(w, r, p->view, p->state);
+	if (p->context)
+		waits_write_stragglers(p->context, w, r, p->view);
 	write_score(w, p);
 	if (p->made) {
 		json_write_field_c(w, "made", p->made);
@@ -121,6 +118,7 @@ void run_json_reply(struct context *c, int status, uint64_t run_id, const char *
 	struct run_sum *sums = NULL;
 	struct suite_row *suite = NULL;
 	struct control_view view = { 0 };
+	struct control_state state;
 	size_t count = 0;
 	struct error e;
 	/* The schedule first: rows that are written meanwhile make progress look late, never early. */
@@ -137,11 +135,15 @@ void run_json_reply(struct context *c, int status, uint64_t run_id, const char *
 		reply_error(c, &e);
 		return;
 	}
+	c->control->state(c->control->arg, &state);
 	struct run_parts p = { .row = row,
+		               .context = c,
+		               .state = &state,
 		               .whole = find_sum(sums, count, -1),
 		               .score = find_sum(sums, count, 0),
 		               .view = view.run_count ? &view.runs[0] : NULL,
 		               .made = made };
+	p.reason = reason_of(c, row, p.whole ? p.whole->n : 0);
 	if (suite && suite->metric_count)
 		p.metric = suite->metrics[0];
 	run_json_write(reply_json(c, status), &p);

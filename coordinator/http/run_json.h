@@ -10,8 +10,11 @@ struct run_parts {
 	const struct run_sum *whole;       /* slice "", metric -1; NULL: nothing yet */
 	const struct run_sum *score;       /* slice "", metric 0; NULL: not asked for */
 	const struct sched_run_view *view; /* NULL: not under way here */
-	struct str metric;                 /* name of metric 0; empty: unknown */
-	const char *made;                  /* "new", "attached", "extended"; NULL: not made by this call */
+	const struct control_state *state;
+	struct context *context; /* to look stragglers up; NULL: they are left out */
+	struct str reason;       /* of reason_of() */
+	struct str metric;       /* name of metric 0; empty: unknown */
+	const char *made;        /* "new", "attached", "extended"; NULL: not made by this call */
 };
 
 void run_json_write(struct json_write *w, const struct run_parts *p);

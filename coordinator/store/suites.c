@@ -467,6 +467,76 @@ enum err_code suites_versions(struct store *s, struct str name, size_t limit, st
 	return err ? err : read_suites(s, arena, ret_suites, ret_count, reterr);
 }
 
+static enum err_code read_slice_parts(struct store *s, const struct suite_row *suite, struct suites_part *out,
+                                      struct error *reterr)
+{
+	static const struct pg_statement statement = {
+		"suites_slice_parts", "SELECT slice_no, count(*) FROM assay.suite_item i"
+				      " CROSS JOIN assay.slices(i.task_no, i.stratum_no) AS slice_no"
+				      " WHERE i.team_id = $1::int4 AND i.suite_version_id = $2::int8 GROUP BY 1"
+	};
+	struct arena scratch;
+	struct pg_params *p = store_params(s);
+	pg_params_i32(p, store_team(s));
+	pg_params_i64(p, suite->suite_version_id);
+	enum err_code err = store_read(s, &statement, reterr);
+	if (err)
+		return err;
+	arena_init(&scratch, 1 << 20);
+	struct store_rows r = store_rows(s, &scratch);
+	for (size_t i = 0; i < r.count; i++) {
+		uint32_t slice_no = store_rows_u32(&r, i, 0);
+		if (slice_no > 0 && slice_no < suite->slice_count)
+			out[slice_no - 1].items = (uint64_t)store_rows_i64(&r, i, 1);
+	}
+	err = store_rows_end(&r, reterr);
+	arena_done(&scratch);
+	return err;
+}
+
+static enum err_code read_provenances(struct store *s, const struct suite_row *suite, struct arena *arena,
+                                      struct suites_part **ret_parts, size_t *ret_count, struct error *reterr)
+{
+	static const struct pg_statement statement = { "suites_provenances",
+		                                       "SELECT i.provenance, count(*) FROM assay.suite_item i"
+		                                       " WHERE i.team_id = $1::int4 AND i.suite_version_id = $2::int8"
+		                                       " GROUP BY 1 ORDER BY 2 DESC, 1" };
+	struct pg_params *p = store_params(s);
+	pg_params_i32(p, store_team(s));
+	pg_params_i64(p, suite->suite_version_id);
+	enum err_code err = store_read(s, &statement, reterr);
+	if (err)
+		return err;
+	struct store_rows r = store_rows(s, arena);
+	struct suites_part *parts = store_rows_alloc(&r, r.count, sizeof(*parts));
+	for (size_t i = 0; parts && i < r.count; i++)
+		parts[i] = (struct suites_part){ store_rows_text(&r, i, 0), (uint64_t)store_rows_i64(&r, i, 1) };
+	err = store_rows_end(&r, reterr);
+	if (err)
+		return err;
+	*ret_parts = parts;
+	*ret_count = r.count;
+	return ERR_OK;
+}
+
+enum err_code suites_parts(struct store *s, const struct suite_row *suite, struct arena *arena,
+                           struct suites_part **ret_slices, size_t *ret_slice_count,
+                           struct suites_part **ret_provenances, size_t *ret_provenance_count, struct error *reterr)
+{
+	size_t count = suite->slice_count ? suite->slice_count - 1 : 0;
+	struct suites_part *slices = arena_new(arena, count + 1, sizeof(*slices));
+	for (size_t i = 0; i < count; i++)
+		slices[i] = (struct suites_part){ suite->slices[i + 1], 0 };
+	enum err_code err = read_slice_parts(s, suite, slices, reterr);
+	if (!err)
+		err = read_provenances(s, suite, arena, ret_provenances, ret_provenance_count, reterr);
+	if (err)
+		return err;
+	*ret_slices = slices;
+	*ret_slice_count = count;
+	return ERR_OK;
+}
+
 enum err_code suites_names(struct store *s, struct arena *arena, struct str **ret_names, size_t *ret_count,
                            struct error *reterr)
 {

@@ -77,6 +77,16 @@ enum err_code suites_list(struct store *s, struct str after_name, size_t limit, 
 /* All versions of one suite, newest first. */
 enum err_code suites_versions(struct store *s, struct str name, size_t limit, struct arena *arena,
                               struct suite_row **ret_suites, size_t *ret_count, struct error *reterr) MUST_CHECK;
+struct suites_part { /* how many items are in a slice or of a provenance */
+	struct str name;
+	uint64_t items;
+};
+/* Of one version: its slices in their order (without "", the whole), and its provenances, most items first. Reads the
+ * heads of all its items. */
+enum err_code suites_parts(struct store *s, const struct suite_row *suite, struct arena *arena,
+                           struct suites_part **ret_slices, size_t *ret_slice_count,
+                           struct suites_part **ret_provenances, size_t *ret_provenance_count,
+                           struct error *reterr) MUST_CHECK;
 /* Names, for "did you mean". */
 enum err_code suites_names(struct store *s, struct arena *arena, struct str **ret_names, size_t *ret_count,
                            struct error *reterr) MUST_CHECK;

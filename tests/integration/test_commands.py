@@ -36,6 +36,7 @@ class Commands(LabCase):
         shown = lab.run_json(run)
         self.assertEqual(shown["state"], "cancelled")
         self.assertLess(shown["progress"]["done"], n)
+        self.check_ended_figures(run, n)
         self.assertIn("cancelled", lab.assay("runs", "show", run).out)
         self.assertIn("ended already", lab.assay("runs", "cancel", run, ok=1).err)
         # What was under way is stored, and everything that was paid for has a row.
@@ -47,6 +48,27 @@ class Commands(LabCase):
         self.assertEqual(lab.run_json(run)["progress"]["missing"], 0)
         self.assertEqual(lab.value(f"SELECT count(DISTINCT item_no) FROM assay.result WHERE run_id = {run}"), str(n))
         self.check_recount(run)
+
+    def check_ended_figures(self, run, n):
+        """Show, list, report and export of a run that has ended speak of the same samples."""
+        lab = self.lab
+        shown = lab.run_json(run)
+        progress = wait_until(lambda: (lambda p: p if p["in_flight"] == 0 else None)(lab.run_json(run)["progress"]), 20,
+                              "nothing is under way")
+        rows = [json.loads(line) for line in lab.assay("runs", "export", run).out.splitlines()]
+        late = [r for r in rows if "after_end" in r["flags"]]
+        self.assertEqual((progress["done"], progress["after_end"]), (len(rows) - len(late), len(late)))
+        self.assertEqual((progress["pending"], progress["missing"]), (0, progress["not_run"]))
+        self.assertEqual(progress["done"] + progress["not_run"], n)
+        self.assertEqual(shown["reason"], f"cancelled with {progress['done']} of {n} samples done")
+        report = lab.assay("runs", "show", run).out
+        self.assertIn(f"{progress['done']}/{n}", report)
+        self.assertIn(f"missing: {progress['not_run']} not run", report.replace(",", ""))
+        if late:
+            self.assertIn(f"after the end {len(late)}", report)
+        listed = next(r for r in lab.json("runs", "list", "--suite", shown["suite"])["items"] if r["id"] == run)
+        self.assertEqual((listed["progress"]["done"], listed["progress"]["missing"], listed["reason"]),
+                         (progress["done"], progress["missing"], shown["reason"]))
 
     def paid_of(self, name):
         """How many prompts of this suite the endpoint was paid for: the difference to those of other tests."""
@@ -64,7 +86,10 @@ class Commands(LabCase):
         lab.assay("suite", "push", lab.write_suite(n, name="retry"))
         result, run = lab.run("retry", "flaky", ok=12)
         self.assertRegex(result.out, r"missing: 60 provider error")
-        self.assertEqual(lab.run_json(run)["state"], "incomplete")
+        ended = lab.run_json(run)
+        self.assertEqual(ended["state"], "incomplete")
+        self.assertRegex(ended["reason"], r"60 of 60 samples missing: 60 provider_error \(items q-00000, q-00001, ")
+        self.assertEqual((ended["progress"]["missing"], ended["progress"]["not_run"]), (60, 0))
         second = lab.endpoint("--port", port)
         lab.assay("runs", "retry", run)
         report = lab.assay("runs", "watch", run).out
@@ -202,6 +227,65 @@ class Commands(LabCase):
         lab.assay("runs", "watch", run)
         self.assertEqual(lab.run_json(run)["progress"]["done"], n)
         self.check_recount(run)
+
+    def test_a_suite_is_shown_with_its_prompt_its_scorers_and_n_of_each_slice(self):
+        lab = self.lab
+        lab.assay("suite", "push", lab.write_suite(50, name="shown", strata=3, system="You answer.", epochs=2))
+        document = lab.json("suite", "show", "shown")
+        self.assertEqual(document["settings"]["generate"]["prompt"], "{{input}}")
+        self.assertEqual(document["settings"]["scores"][0]["type"], "exact")
+        self.assertEqual({p["slice"]: p["items"] for p in document["slice_items"]},
+                         {"task=tests.shown": 50, "stratum=s0": 17, "stratum=s1": 17, "stratum=s2": 16})
+        self.assertEqual(document["provenance"], [{"kind": "synthetic", "items": 50}])
+        shown = lab.assay("suite", "show", "shown").out
+        for piece in (r"system +You answer\.", r"prompt +\{\{input\}\}", r"generate +.*max_tokens 8", r"epochs 2",
+                      r"scores +correct: exact, .*\(primary\)", r"n 17 +stratum=s0", r"n 50 +synthetic",
+                      r"of 1 version\)"):
+            self.assertRegex(shown, piece)
+
+    def test_silence_is_explained(self):
+        """What an unfinished run waits for: in show, watch, status, doctor and /metrics."""
+        lab = self.lab
+        slow = lab.endpoint("--latency-ms", 9000)
+        lab.add_model("late", slow.url + "/v1")
+        lab.assay("suite", "push", lab.write_suite(2, name="late"))
+        run = lab.start("late", "late")
+        self.addCleanup(lab.assay, "runs", "cancel", run, ok=None)
+        self.assertEqual(wait_until(lambda: lab.run_json(run)["waiting_for"], 10, "it waits")[0]["cause"], "in_flight")
+        late = wait_until(lambda: lab.run_json(run)["stragglers"], 20, "stragglers are listed")
+        self.assertEqual(sorted(s["item"] for s in late), ["q-00000", "q-00001"])
+        self.assertTrue(all(s["age_ms"] >= 5000 and s["worker"].startswith("worker-") and s["started"] for s in late), late)
+        shown = lab.assay("runs", "show", run).out
+        self.assertRegex(shown, r"waits for +all 2 samples left are with workers, the oldest for \d s")
+        self.assertRegex(shown, r"out since +\ds +item q-0000[01] epoch 0 at worker-\d")
+        self.assertRegex(lab.assay("status").out, rf"run {run} +0 of 2  waits: all 2 samples left are with workers")
+        self.assertGreaterEqual(lab.metric("assay_oldest_sample_seconds"), 5)
+        self.assertGreaterEqual(lab.metric('assay_runs_waiting{cause="in_flight"}'), 1)
+        self.assertEqual(lab.metric("assay_database_reachable"), 1)
+
+    def test_a_run_without_a_worker_says_so_and_goes_on_when_one_comes(self):
+        lab = self.lab
+        keys = {k["name"]: k["key"] for k in lab.json("workers", "keys")["items"]}
+        lab.assay("suite", "push", lab.write_suite(20, name="lonely"))
+        for name in keys:
+            lab.assay("workers", "keys", "revoke", name)
+        self.wait_connected([])
+        try:
+            refused = lab.assay("models", "probe", "m", ok=1)
+            self.assertIn("nobody could ask 'm': no worker is connected", refused.err)
+            self.assertEqual(lab.json("models", "probe", "m", ok=1)["schema"], "assay.error.v1")
+            run = lab.start("lonely", "m")
+            self.assertEqual(lab.run_json(run)["waiting_for"][0]["cause"], "no_worker")
+            self.assertRegex(lab.assay("runs", "show", run).out, r"waits for +no worker is connected")
+            self.assertRegex(lab.assay("status").out, rf"run {run} .*waits: no worker is connected")
+            self.assertRegex(lab.assay("doctor").out, rf"(?m)^warning +run +{run}: 0 of 20, no worker is connected")
+            self.assertGreaterEqual(lab.metric('assay_runs_waiting{cause="no_worker"}'), 1)
+        finally:
+            for name, key in keys.items():
+                lab.assay("workers", "keys", "add", name, key)
+        lab.assay("runs", "watch", run)
+        self.assertEqual(lab.run_json(run)["waiting_for"], [])
+        self.wait_connected(["worker-1", "worker-2"])
 
     def test_text_of_a_model_is_data_on_the_terminal(self):
         lab = self.lab

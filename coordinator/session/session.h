@@ -11,7 +11,8 @@
  * record that is already waiting to be committed is not handed on again; after CLOSE nothing is sent or handed on; the
  * core hears GONE exactly once if it has heard JOINED.
  *
- * Owns the numbers of the records in its window (8 KB at most for the default one). Actions point into the event and
+ * Owns the numbers of the records in its window and of two windows of committed ones (24 KB at most for the default
+ * one). Actions point into the event and
  * into the session: they are good until the next step. One thread. */
 #ifndef ASSAY_SESSION_SESSION_H
 #define ASSAY_SESSION_SESSION_H
@@ -88,6 +89,10 @@ struct session { /* visible so that the fleet can keep many in an array; touch i
 	uint32_t window_frames, window_bytes; /* as Welcome said */
 	struct session_batch batches[SESSION_WINDOW_FRAMES_MAX];
 	uint32_t batch_count, unacked_bytes;
+	/* The last records of this outbox that were committed, a ring of two windows: the peer may have sent them again
+	 * before it heard so. Of this timeline alone: in another they must be stored anew. */
+	uint64_t *done, done_max, done_timeline;
+	uint32_t done_at, done_count, done_cap;
 	uint64_t frame_count, record_count, duplicate_count; /* received */
 	char text[160];                                      /* of the Refused being sent */
 };

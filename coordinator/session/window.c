@@ -50,6 +50,40 @@ static bool twice_in_frame(const struct msg_results *m, size_t i)
 	return false;
 }
 
+/* ---- what was committed lately ---- */
+
+static void done_begin(struct session *s)
+{
+	if (s->done && s->done_timeline == s->config->timeline)
+		return;
+	s->done_timeline = s->config->timeline;
+	s->done_max = s->done_at = s->done_count = 0;
+	s->done_cap = 2 * MAX_OF(s->window_frames, 1U) * WIRE_RESULTS_RECORDS_MAX;
+	if (!s->done)
+		s->done = mem_new(s->done_cap, sizeof(*s->done));
+}
+
+static void done_add(struct session *s, struct record_range range)
+{
+	done_begin(s);
+	uint64_t span = MIN_OF(range.last - range.first, (uint64_t)s->done_cap - 1);
+	for (uint64_t i = 0; i <= span; i++) {
+		s->done[s->done_at++ % s->done_cap] = range.last - span + i;
+		s->done_count = MIN_OF(s->done_count + 1, s->done_cap);
+	}
+	s->done_max = MAX_OF(s->done_max, range.last);
+}
+
+static bool was_done(const struct session *s, uint64_t record_no)
+{
+	if (record_no > s->done_max || s->done_timeline != s->config->timeline) /* as a rule */
+		return false;
+	for (uint32_t i = 0; i < s->done_count; i++)
+		if (s->done[i] == record_no)
+			return true;
+	return false;
+}
+
 bool window_add(struct session *s, const struct msg_results *m, size_t frame_bytes,
                 bool ret_fresh[WIRE_RESULTS_RECORDS_MAX], size_t *ret_fresh_count)
 {
@@ -60,7 +94,8 @@ bool window_add(struct session *s, const struct msg_results *m, size_t frame_byt
 		uint64_t record_no = m->records[i].record_no;
 		struct session_batch *b = batch_of(s, record_no);
 		with = with ? with : b;
-		ret_fresh[i] = !b && (record_no > before || !twice_in_frame(m, i)); /* in order, as a rule */
+		ret_fresh[i] = !b && !was_done(s, record_no) &&
+		               (record_no > before || !twice_in_frame(m, i)); /* in order, as a rule */
 		before = MAX_OF(before, record_no);
 		fresh += ret_fresh[i];
 	}
@@ -100,9 +135,11 @@ static void batch_commit(struct session *s, struct session_batch *b, struct reco
 
 void window_commit(struct session *s, const struct record_range *ranges, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		done_add(s, ranges[i]);
 		for (uint32_t k = 0; k < s->batch_count; k++)
 			batch_commit(s, &s->batches[k], ranges[i]);
+	}
 	uint32_t kept = 0;
 	for (uint32_t k = 0; k < s->batch_count; k++) {
 		if (s->batches[k].count)
@@ -117,5 +154,8 @@ void window_done(struct session *s)
 {
 	for (uint32_t k = 0; k < s->batch_count; k++)
 		mem_free(s->batches[k].record_nos);
-	s->batch_count = s->unacked_bytes = 0;
+	mem_free(s->done);
+	s->done = NULL;
+	s->batch_count = s->unacked_bytes = s->done_count = 0;
+	s->done_max = 0;
 }

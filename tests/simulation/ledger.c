@@ -245,11 +245,12 @@ static enum outcome apply_record(struct world *w, uint64_t term, const struct ms
 static void apply_lost_closed(struct world *w, uint64_t term, const struct batch *b)
 {
 	struct ledger_worker *x = ledger_worker(w, b->outbox_no);
-	x->lost_closed_ms = b->asked_ms;
+	int64_t closed_ms = b->asked_ms - 1; /* what is lost in the moment of closing stays open */
+	x->lost_closed_ms = closed_ms;
 	x->lost_closed_term = term;
 	for (size_t i = 0; i < w->ledger.attempt_count; i++) {
 		struct ledger_attempt *a = &w->ledger.attempts[i];
-		if (a->lost == LOST_OPEN && a->outbox_no == b->outbox_no && a->at_ms <= b->asked_ms)
+		if (a->lost == LOST_OPEN && a->outbox_no == b->outbox_no && a->at_ms <= closed_ms)
 			a->lost = LOST_CLOSED;
 	}
 }

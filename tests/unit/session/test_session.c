@@ -353,6 +353,38 @@ static void a_frame_over_the_window_ends_the_session(void **state)
 	assert_talk(t, "gone\nclose over_window\n");
 }
 
+static void what_was_sent_again_while_its_commit_was_on_the_way_is_not_handed_on_and_takes_no_room(void **state)
+{
+	struct talk *t = *state;
+	open_session(t);
+	for (uint64_t i = 1; i <= 4; i++)
+		results(t, i, i, 100);
+	committed(t, 1, 4);
+	buf_clear(&t->text);
+	for (uint64_t i = 1; i <= 4; i++) /* the peer had not heard of it */
+		results(t, i, i, 100);
+	for (uint64_t i = 5; i <= 8; i++)
+		results(t, i, i, 100);
+	assert_talk(t, "results 5\nresults 6\nresults 7\nresults 8\n");
+	assert_int_equal(t->s.duplicate_count, 4);
+	t->config.timeline++; /* there, nothing is stored yet */
+	committed(t, 5, 8);
+	buf_clear(&t->text);
+	results(t, 1, 1, 100);
+	assert_talk(t, "results 1\n");
+}
+
+static void what_an_earlier_session_sent_may_be_committed_before_it_comes_again(void **state)
+{
+	struct talk *t = *state;
+	open_session(t);
+	committed(t, 1, 4);
+	buf_clear(&t->text);
+	for (uint64_t i = 1; i <= 8; i++)
+		results(t, i, i, 100);
+	assert_talk(t, "results 5\nresults 6\nresults 7\nresults 8\n");
+}
+
 static void bytes_count_against_the_window_too(void **state)
 {
 	struct talk *t = *state;
@@ -550,6 +582,8 @@ int main(void)
 		TEST(renewals_go_forward_and_know_no_frame_that_was_never_sent),
 		TEST(results_within_the_window_go_to_the_store_and_commits_come_back_exact),
 		TEST(a_frame_over_the_window_ends_the_session),
+		TEST(what_was_sent_again_while_its_commit_was_on_the_way_is_not_handed_on_and_takes_no_room),
+		TEST(what_an_earlier_session_sent_may_be_committed_before_it_comes_again),
 		TEST(bytes_count_against_the_window_too),
 		TEST(a_commit_makes_room_again),
 		TEST(records_that_come_again_before_their_commit_are_not_handed_on_twice),

@@ -166,6 +166,10 @@ static enum err_code take_flag(struct config *c, size_t arg_count, const char *c
 {
 	struct typed t = take_apart(str_from(args[*at]));
 	const struct config_flag *f = match_any(c, &t);
+	struct typed as_long = { .name = str_slice(t.whole, 1, t.whole.len) };
+	if (t.letter && t.has_value && match_any(c, &as_long)) /* -model: not -m with the value "odel" */
+		return error_set(reterr, ERR_INVALID, "unknown flag %.*s (did you mean -%.*s?)", STR_ARG(t.whole),
+		                 STR_ARG(t.whole));
 	if (!f)
 		return config_say_unknown_flag(c->program, c->command, t.whole, reterr);
 	if (f == &help_flag || f == &version_flag) {

@@ -319,6 +319,8 @@ enum cli_exit cmd_status(struct cli *c)
 	struct home_status status = { 0 };
 	struct error e;
 	enum err_code err = home_find(false, &h, &e);
+	if (err == ERR_NOT_FOUND) /* as a server that is stopped */
+		return cli_fail_text(c, CLI_CONNECT, "%s", e.text);
 	if (err != ERR_OK)
 		return cli_fail(c, &e);
 	bool is_up = running(&h, &status);

@@ -15,10 +15,10 @@ enum err_code home_find(bool create, struct home *ret_home, struct error *reterr
 	enum err_code err = create ? fs_make_dirs(path.text, 0700, reterr) : ERR_OK;
 	if (err == ERR_OK)
 		err = fs_real_path(path.text, &ret_home->root, reterr);
-	if (err == ERR_NOT_FOUND)
+	if (err == ERR_NOT_FOUND && !create)
 		return error_set(reterr, err, "nothing was ever started in %s (assay up)", path.text);
 	if (err != ERR_OK)
-		return error_wrap(reterr, err, "ASSAY_HOME");
+		return error_wrap(reterr, err == ERR_NOT_FOUND ? ERR_IO : err, "ASSAY_HOME");
 	char hex[HASH_HEX_BYTES + 1];
 	hash_hex(hash_of(str_from(ret_home->root.text)), hex);
 	memcpy(ret_home->id, hex, sizeof(ret_home->id) - 1);

@@ -20,7 +20,7 @@ class CommandLine(unittest.TestCase):
     def assay(self, *args, ok=0, env=None):
         p = subprocess.run([BUILD / "assay", *map(str, args)], cwd=self.folder, capture_output=True, text=True,
                            stdin=subprocess.DEVNULL, timeout=60,
-                           env=clean_environment(ASSAY_HOME=self.folder / "home", **(env or {})))
+                           env=clean_environment(**{"ASSAY_HOME": self.folder / "home", **(env or {})}))
         self.assertEqual(p.returncode, ok, f"assay {args}\n{p.stdout}{p.stderr}")
         return p
 
@@ -45,6 +45,15 @@ class CommandLine(unittest.TestCase):
         self.assertIn("--csv has no content", self.assay("runs", "export", 1, "--csv", "--content", ok=2).stderr)
         self.assertIn("exclude each other", self.assay("runs", "export", 1, "--csv", "--json", ok=2).stderr)
         self.assertIn("--jsonl", self.assay("logs", "--follow", "--json", ok=2).stderr)
+
+    def test_without_an_installation_each_command_says_so(self):
+        for command in (("status",), ("runs", "list"), ("models", "list"), ("run", "x", "--model", "y")):
+            self.assertIn("assay up", self.assay(*command, ok=3).stderr)
+        self.assertIn("nothing to stop", self.assay("down").stderr)
+        self.assertIn("cannot make the folder", self.assay("up", ok=1, env={"ASSAY_HOME": "/proc/x"}).stderr)
+        self.assertIn("must begin with http", self.assay("runs", "list", "--server", "ftp://x", ok=2).stderr)
+        self.assertIn("ASSAY_TOKEN_FILE", self.assay("runs", "list", "--server", "http://127.0.0.1:1", ok=3).stderr)
+        self.assertIn("did you mean --model", self.assay("run", "x", "-model", "y", ok=2).stderr)
 
     # ---- completion ----
 

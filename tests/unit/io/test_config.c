@@ -204,6 +204,7 @@ static void wrong_lines_name_the_flag_the_value_and_the_cure(void **state)
 	(void)state;
 	REFUSED("unknown flag --jsn (did you mean --json?)", "up", "--jsn");
 	REFUSED("unknown flag --modle (did you mean --model?)", "run", "s", "--modle", "m");
+	REFUSED("unknown flag -model (did you mean --model?)", "run", "s", "-model", "m");
 	REFUSED("unknown flag --zzzzz; see: assay up --help", "up", "--zzzzz");
 	REFUSED("unknown flag -x; see: assay up --help", "up", "-x");
 	REFUSED("unknown flag --token; see: assay up --help", "up", "--token", "/t"); /* only from the environment */

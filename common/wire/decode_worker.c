@@ -124,6 +124,7 @@ bool decode_renew(struct decode *d, const Assay__Wire__Renew *p, struct msg_rene
 		.lease_count = p->n_leases,
 		.loop_lag_ms = p->loop_lag_ms,
 		.memory_bytes = p->memory_bytes,
+		.outbox_fails = p->outbox_fails,
 	};
 	return held_list(d, p->leases, p->n_leases, &m->leases);
 }

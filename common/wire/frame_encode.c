@@ -93,6 +93,7 @@ static void put_renew(struct writer *w, const struct msg_renew *m)
 	put_held_leases(w, m->leases, m->lease_count);
 	writer_u64(w, 30, m->loop_lag_ms);
 	writer_u64(w, 31, m->memory_bytes);
+	writer_bool(w, 32, m->outbox_fails);
 }
 
 static void put_scores(struct writer *w, const struct msg_record *r)

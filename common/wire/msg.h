@@ -121,6 +121,7 @@ struct msg_renew {
 	size_t lease_count;
 	uint32_t loop_lag_ms;
 	uint64_t memory_bytes;
+	bool outbox_fails; /* its disk is full or broken: it takes no work */
 };
 
 enum record_kind {

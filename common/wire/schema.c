@@ -87,6 +87,7 @@ static const struct schema_field renew_fields[] = {
 	MANY(20, leases, held_lease, WIRE_HELD_LEASES_MAX),
 	FIELD(30, loop_lag_ms, U32),
 	FIELD(31, memory_bytes, U64),
+	FIELD(32, outbox_fails, BOOL),
 };
 static const struct schema_message renew = MESSAGE("Renew", renew_fields);
 

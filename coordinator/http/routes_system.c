@@ -111,7 +111,9 @@ static void write_worker(struct json_write *w, const struct worker_row *r, const
 	json_write_field_str(w, "name", r->name);
 	json_write_field_str(w, "build", r->build);
 	json_write_field_c(w, "state",
-	                   v && v->connected ? v->draining ? "draining" : "connected"
+	                   v && v->connected ? v->draining       ? "draining"
+	                                       : v->outbox_fails ? "disk fails"
+	                                                         : "connected"
 	                   : r->gone         ? "gone"
 	                                     : "away");
 	json_write_field_i64(w, "slots", r->slots);

@@ -358,6 +358,7 @@ enum sched_wait {                     /* what an unfinished run waits for; silen
 	          WAIT_ROUTE_BLOCKED, /* quota: until somebody clears it */
 	          WAIT_NO_SLICE,      /* the route's concurrency is lent out */
 	          WAIT_NO_CREDIT,     /* workers are full, or serve runs that go first */
+	          WAIT_WORKER_DISK,   /* the able ones cannot write their outboxes */
 	          WAIT_DRAINING,      /* this coordinator is stopping */
 	          WAIT_NO_ROUTE,      /* its route was never announced */
 	          WAIT_COUNT
@@ -388,6 +389,7 @@ struct sched_worker_view {
 	struct outbox_id outbox;
 	struct str name;
 	bool connected, draining, alone;
+	bool outbox_fails; /* its disk is full or broken: it takes no work */
 	uint32_t slots, lease_count, loop_lag_ms;
 	uint64_t held, started; /* samples lent and not committed */
 	uint64_t deadline_ms;   /* when its leases end; UINT64_MAX: it holds none */

@@ -164,9 +164,10 @@ struct worker {
 	struct str name;
 	const struct msg_hello *able; /* its lists alone */
 	bool used, connected, draining, renewed;
-	bool known;   /* its row is durable: a new term would wait for it */
-	bool expired; /* its deadline has passed, its leases have ended */
-	bool alone;   /* kept free for suspects of alone_run, or running one */
+	bool known;        /* its row is durable: a new term would wait for it */
+	bool expired;      /* its deadline has passed, its leases have ended */
+	bool outbox_fails; /* it says so; it wants nothing meanwhile */
+	bool alone;        /* kept free for suspects of alone_run, or running one */
 	uint32_t slots, loop_lag_ms;
 	uint64_t frame_no, frame_seen, renew_count;
 	uint64_t deadline_ms;

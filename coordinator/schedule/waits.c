@@ -10,6 +10,8 @@
 
 struct fleet { /* why no worker serves a route: the nearest that any of them comes to it */
 	bool able, has_slice, hungry;
+	unsigned whole, failing; /* able ones that can write their outboxes, and that cannot */
+	struct str failing_name;
 	enum unable nearest;
 };
 
@@ -26,6 +28,12 @@ static struct fleet fleet_of(const struct schedule *s, uint32_t route)
 			continue;
 		}
 		f.able = true;
+		if (w->outbox_fails) {
+			f.failing++;
+			f.failing_name = w->name;
+		} else {
+			f.whole++;
+		}
 		f.has_slice |= sl->told > 0;
 		f.hungry |= sl->hungry;
 	}
@@ -105,6 +113,11 @@ static enum sched_wait run_wait(const struct schedule *s, struct run *r, uint64_
 		return unable_wait(s, r, f.nearest, text, size);
 	if (r->ready && f.hungry)
 		return WAIT_NOTHING;
+	if (f.failing > 0 && f.whole == 0) {
+		(void)snprintf(text, size, "%u worker%s cannot write to disk: no room, or it is broken (%.*s)",
+		               f.failing, f.failing == 1 ? "" : "s", STR_ARG(f.failing_name));
+		return WAIT_WORKER_DISK;
+	}
 	if (r->ready || r->suspects.len > 0) {
 		(void)snprintf(text, size, "%s",
 		               f.has_slice ? "workers are full, or serve runs that go first"
@@ -222,6 +235,7 @@ void schedule_worker_view(const struct schedule *s, size_t i, struct sched_worke
 			                                .connected = w->connected,
 			                                .draining = w->draining,
 			                                .alone = w->alone,
+			                                .outbox_fails = w->outbox_fails,
 			                                .slots = w->slots,
 			                                .lease_count = w->lease_count,
 			                                .loop_lag_ms = w->loop_lag_ms,

@@ -221,6 +221,7 @@ void worker_renew(struct schedule *s, uint32_t worker_id, const struct msg_renew
 	w->renewed = true;
 	w->frame_seen = MIN_OF(m->frame_seen, w->frame_no);
 	w->loop_lag_ms = m->loop_lag_ms;
+	w->outbox_fails = m->outbox_fails;
 	w->renew_count++;
 	lease_close_holes(w);
 	worker_list_due(s, w, s->now_ms + s->config.lease_ms);

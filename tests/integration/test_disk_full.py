@@ -144,6 +144,9 @@ class OutboxFull(Full):
             self.assertLess(asked, N)
             self.assertIn("No space left", worker.log())
             self.assertEqual(lab.run_json(run)["state"], "running")
+            wait_until(lambda: [w["cause"] for w in lab.run_json(run)["waiting_for"]] == ["worker_disk"], 20,
+                       "the run says what it waits for")
+            self.assertEqual([w["state"] for w in lab.json("workers", "list")["items"]], ["disk fails"])
             self.assertEqual(endpoint.stats()["asked"], asked)
         finally:
             self.disk.make_room()

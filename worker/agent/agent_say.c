@@ -130,6 +130,7 @@ struct msg *say_renew(struct agent *a, const struct agent_vitals *vitals, struct
 		.wanted = (uint32_t)a->credit_open,
 		.loop_lag_ms = vitals ? vitals->loop_lag_ms : 0,
 		.memory_bytes = vitals ? vitals->memory_bytes : 0,
+		.outbox_fails = !a->outbox_writable,
 	};
 	say_routes(a, r, out);
 	r->leases = say_leases(a, false, &r->lease_count, out);

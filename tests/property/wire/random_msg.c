@@ -196,7 +196,8 @@ static struct msg_renew renew(struct maker *k)
 		               .route_count = count(k, WIRE_ROUTES_MAX),
 		               .lease_count = count(k, 100),
 		               .loop_lag_ms = u32(k),
-		               .memory_bytes = u64(k) };
+		               .memory_bytes = u64(k),
+		               .outbox_fails = coin(k) };
 	struct msg_route_use *routes = arena_new(k->arena, m.route_count, sizeof(*routes));
 	for (size_t i = 0; i < m.route_count; i++)
 		routes[i] = (struct msg_route_use){ u32(k), u32(k), u32(k), u32(k) };

@@ -121,6 +121,7 @@ static const char *renew_difference(const struct msg_renew *a, const struct msg_
 	SAME_EACH(leases, lease_count, held_difference);
 	SAME(loop_lag_ms);
 	SAME(memory_bytes);
+	SAME(outbox_fails);
 	return NULL;
 }
 

@@ -47,6 +47,8 @@ static void trace_msg(struct fixture *f, uint32_t conn, const struct msg *m)
 			                 m->renew.routes[i].in_flight, m->renew.routes[i].slots,
 			                 m->renew.routes[i].wanted);
 		trace_leases(f, m->renew.leases, m->renew.lease_count);
+		if (m->renew.outbox_fails)
+			(void)buf_append_c(t, " outbox fails");
 		break;
 	case MSG_RESULTS:
 		(void)buf_append_c(t, "results");

@@ -433,7 +433,7 @@ static void a_full_outbox_stops_all_new_work_until_it_can_be_written_again(void 
 	feed(f, (struct agent_event){ .kind = AGENT_EV_OUTBOX, .outbox = { .writable = false } });
 	answered(f, id(1, 1));
 	until(f, 2000);
-	expect(f, "2000 send c1 renew 2 want 0 seen 2 r1 0/1 want 0 (1,1) held 111 started 110\n");
+	expect(f, "2000 send c1 renew 2 want 0 seen 2 r1 0/1 want 0 (1,1) held 111 started 110 outbox fails\n");
 	feed(f, (struct agent_event){ .kind = AGENT_EV_OUTBOX, .outbox = { .writable = true } });
 	turn(f);
 	assert_true(trace_has(f, "2000 resume 1.0"));

@@ -327,6 +327,30 @@ static void events_about_things_that_are_not_there_do_nothing(void **state)
 	assert_trace(t, "");
 }
 
+static void a_run_whose_workers_cannot_write_says_so(void **state)
+{
+	struct trace *t = *state;
+	join(t, 1, 1, 4);
+	join(t, 2, 2, 4);
+	t->toys[1].outbox_fails = true;
+	renew(t, 1, 0);
+	renew(t, 2, 0);
+	admit(t, plain_run(1, 3));
+	assert_int_equal(view_of(t, 1).wait, WAIT_NO_CREDIT); /* the other one is whole, and full */
+	t->toys[2].outbox_fails = true;
+	renew(t, 2, 0);
+	assert_int_equal(view_of(t, 1).wait, WAIT_WORKER_DISK);
+	assert_string_equal(view_of(t, 1).text, "2 workers cannot write to disk: no room, or it is broken (toy)");
+	struct sched_worker_view w;
+	schedule_worker_view(t->s, 0, &w);
+	assert_true(w.outbox_fails);
+	t->toys[1].outbox_fails = false;
+	renew(t, 1, 4);
+	schedule_worker_view(t->s, 0, &w);
+	assert_false(w.outbox_fails);
+	assert_int_equal(view_of(t, 1).wait, WAIT_IN_FLIGHT);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -343,6 +367,7 @@ int main(void)
 		TEST(only_selected_items_are_run),
 		TEST(a_run_with_nothing_left_to_do_ends_when_it_is_admitted),
 		TEST(a_run_says_what_it_waits_for),
+		TEST(a_run_whose_workers_cannot_write_says_so),
 		TEST(events_about_things_that_are_not_there_do_nothing),
 	};
 	return cmocka_run_group_tests_name("run", tests, NULL, NULL);

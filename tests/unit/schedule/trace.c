@@ -388,6 +388,7 @@ void renew(struct trace *t, uint32_t worker, uint32_t wanted)
 	if (w->modest && w->slots == 0)
 		use.wanted = 0;
 	struct msg_renew m = { .renew_no = ++w->renew_no, .frame_seen = w->frame_seen, .wanted = wanted };
+	m.outbox_fails = w->outbox_fails;
 	m.routes = &use;
 	m.route_count = 1;
 	m.leases = held;

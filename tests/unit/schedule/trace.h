@@ -24,7 +24,8 @@ struct toy { /* worker w is toys[w % TOYS] */
 	uint64_t frame_seen, renew_no;
 	uint32_t slots; /* of route 1: the last Grant */
 	uint32_t in_flight;
-	bool deaf;   /* frames do not reach it */
+	bool deaf; /* frames do not reach it */
+	bool outbox_fails;
 	bool modest; /* wants nothing of a route on which it has no slot, as agents do, only in all */
 	struct toy_lease leases[TOY_LEASES];
 	size_t lease_count;

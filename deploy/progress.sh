@@ -13,7 +13,7 @@ progress_line() {
 # progress_tick LABEL LOG: until it is killed, or the script that started it is gone.
 progress_tick() {
   local started=$SECONDS
-  while sleep 1 && kill -0 $$ 2>/dev/null; do
+  while sleep 1 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
     if [ -t 2 ] && [ "${TERM:-dumb}" != dumb ]; then
       printf '\r\033[K%s' "$(progress_line "$1" $((SECONDS - started)) "$2")" >&2
     elif [ $(((SECONDS - started) % 10)) = 0 ]; then

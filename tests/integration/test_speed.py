@@ -20,7 +20,7 @@ class Speed(LabCase):
             seconds.append(result.seconds)
             self.assertIn(f"1400/{N}", result.out)
             self.assertEqual(lab.value(f"SELECT count(*) FROM assay.result WHERE run_id = {run}"), str(N))
-        print(f"\n{N} items, whole command: " + ", ".join(f"{s:.2f} s" for s in seconds), file=sys.stderr)
+        print(f"\nfigure: {N} items, whole command: " + ", ".join(f"{s:.2f} s" for s in seconds), file=sys.stderr)
         stats = self.endpoint.stats()
         self.assertEqual((stats["paid"], stats["prompts"]), (N * len(seconds), N))
         self.assertLessEqual(min(seconds), MOST_S, f"{seconds}: the figure of the issue is {MOST_S} s")

@@ -1,7 +1,8 @@
 """Builds and runs the groups of tests/run and adds up what each test said of itself.
 
 A test is a cmocka sentence, a Python unittest method, or a line `ok NAME` / `not ok NAME` / `skip NAME REASON` of a
-group's own `tests/GROUP/run`. Two run at a time; the output of one that fails is shown whole.
+group's own `tests/GROUP/run`. Of a test that fails the assertions are shown, then the end of its output. A line
+`figure: TEXT` or a JSON object of one name, `{"NAME": ...}`, is a measurement: all of them are shown again at the end.
 """
 import concurrent.futures
 import json
@@ -14,7 +15,13 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
-GROUPS = ["lint", "unit", "property", "fuzz", "oracle", "integration", "bench"]
+# Cheap ones first.
+GROUPS = ["lint", "unit", "property", "oracle", "fuzz", "simulation", "integration", "browser", "bench", "chaos"]
+# What measures, kills real processes or keeps every processor busy itself runs alone.
+ALONE = {"bench", "integration", "lint", "fuzz", "simulation", "browser", "chaos"}
+SANITISED_TOO = {"unit", "property", "integration", "simulation"}
+# Seconds of fuzzing, of all targets together, when every group runs; two run at a time.
+FUZZ_BUDGET_S, FUZZ_EACH_S = 240, 15
 JOBS = os.cpu_count() or 2
 RELEASE, SANITISED, THREADS = ROOT / "build", ROOT / "build-san", ROOT / "build-tsan"
 # The threaded shells run once more under ThreadSanitizer.
@@ -23,12 +30,13 @@ THREADED = re.compile(r"unit_(io_test_(ring|log|zsock|secrets|metrics)|net_|link
 
 class Count:
     def __init__(self):
-        self.passed, self.failed, self.skipped = 0, [], []
+        self.passed, self.failed, self.skipped, self.figures = 0, [], [], []
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.figures += other.figures
 
 
 def sh(args, env=None, timeout=3600):
@@ -44,7 +52,10 @@ def sh(args, env=None, timeout=3600):
 
 def build(folder, *options):
     started = time.monotonic()
-    for args in (["cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", *options], ["ninja", "-C", folder]):
+    cache = folder / "CMakeCache.txt"
+    # A checkout that was moved or copied brings a build folder of another place along.
+    moved = cache.exists() and f"CMAKE_HOME_DIRECTORY:INTERNAL={ROOT}\n" not in cache.read_text()
+    for args in (["cmake", *["--fresh"] * moved, "-S", ROOT, "-B", folder, "-G", "Ninja", *options], ["ninja", "-C", folder]):
         code, out, _ = sh(args)
         if code != 0:
             print("\n".join(out.splitlines()[-60:]))
@@ -88,7 +99,6 @@ def read_unittest(name, code, out):
 
 def read_lines(name, code, out):
     count = Count()
-    print("\n".join("   " + line for line in out.splitlines() if line.startswith('{"bench"')), end="\n" if '{"bench"' in out else "")
     count.passed = len(re.findall(r"^ok ", out, re.M))
     count.failed = [f"{name}: {t}" for t in re.findall(r"^not ok (.*)$", out, re.M)]
     count.skipped = [f"{name}:{t}" for t in re.findall(r"^skip (\S+)", out, re.M)]
@@ -99,37 +109,96 @@ def read_lines(name, code, out):
     return count
 
 
+def read_figures(out):
+    """Lines `figure: TEXT` as they are; JSON objects as `name: key value, key value`."""
+    figures = [m.strip() for m in re.findall(r"^\s*figure: (.*)$", out, re.M)]
+    for line in re.findall(r"^\{.*\}$", out, re.M):
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        key = next(iter(values), None)
+        if len(values) == 1 and isinstance(values[key], dict):
+            name, values = key, values[key]
+        elif key == "bench":
+            name = values.pop(key)
+        else:
+            continue
+        figures.append(f"{name}: " + ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items()))
+    return figures
+
+
+def assertions(out):
+    """The lines that say what was wrong, which leak traces and logs may have pushed out of sight."""
+    wanted = re.compile(r"^\[  (ERROR|FAILED)|^\[   LINE|^(AssertionError|bug:|FAIL:|ERROR:|not ok)|ERROR: \w+Sanitizer|runtime error:|"
+                        r"WARNING: ThreadSanitizer|^SUMMARY: |\bseed[ =:]+\d", re.I)
+    return [line[:400] for line in out.splitlines() if wanted.search(line)][:40]
+
+
 def executables(folder, label):
     code, out, _ = sh(["ctest", "--test-dir", folder, "-L", f"^{label}$", "--show-only=json-v1"])
     tests = json.loads(out[out.index("{"):])["tests"] if code == 0 and "{" in out else []
     return [(t["name"], t["command"]) for t in tests if "command" in t]
 
 
-def run_jobs(jobs, parallel):
+def run_jobs(jobs, parallel, timeout):
     """jobs: (name, reader, args, env). Shows what failed."""
     total = Count()
 
     def one(job):
         name, reader, args, env = job
-        code, out, seconds = sh(args, env, timeout=1800)
-        return name, out, seconds, reader(name, code, out)
+        code, out, seconds = sh(args, env, timeout)
+        count = reader(name, code, out)
+        count.figures = read_figures(out)
+        return name, out, seconds, count
     with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
         for name, out, seconds, count in pool.map(one, jobs):
             total.add(count)
             if count.failed:
-                print(f"---- {name}\n" + "\n".join(out.splitlines()[-120:]) + f"\n---- end of {name}", flush=True)
+                first, lines = assertions(out), out.splitlines()
+                print(f"---- {name}\n" + "\n".join(first + ["..."] * (len(lines) > 120 and bool(first)) + lines[-120:]) +
+                      f"\n---- end of {name}", flush=True)
             elif seconds > 20:
                 print(f"   {name}: {seconds:.0f} s", flush=True)
     return total
 
 
-def group_jobs(group, long):
-    jobs = []
-    env = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1",
+def fuzz_seconds(explicit):
+    """What each target gets: its full time when asked for by name, a fair share of the budget when everything runs."""
+    targets = len(list((TESTS / "fuzz").glob("fuzz_*.c")))
+    if explicit or targets == 0:
+        return FUZZ_EACH_S
+    each = max(2, min(FUZZ_EACH_S, FUZZ_BUDGET_S // targets))
+    print(f"   fuzz: {targets} targets share {FUZZ_BUDGET_S} s, {each} s each, two at a time (tests/run fuzz: {FUZZ_EACH_S} s each)", flush=True)
+    return each
+
+
+def exists(group):
+    return group in ("unit", "property") or (TESTS / group / "run").exists() or any((TESTS / group).glob("**/test_*.py"))
+
+
+def read_arguments(arguments):
+    """(long, groups, flags for a group's own script: from the first that is not --long on)"""
+    rest = [a for a in arguments if a != "--long"]
+    first = next((i for i, a in enumerate(rest) if a.startswith("-")), len(rest))
+    return "--long" in arguments, rest[:first], rest[first:]
+
+
+def environment(long):
+    return {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1",
            "TSAN_OPTIONS": f"suppressions={TESTS / 'support' / 'tsan.supp'}",
-           "ASSAY_BUILD": str(RELEASE), "ASSAY_LONG": "1" if long else "",
+           "ASSAY_BUILD": str(RELEASE), "ASSAY_BUILD_SANITISED": str(SANITISED), "ASSAY_LONG": "1" if long else "",
            "ASSAY_SHARED": os.environ.get("ASSAY_SHARED", str(ROOT.parent / "shared"))}
-    for name, command in executables(SANITISED, group):
+
+
+def script_jobs(group, flags):
+    args = ["bash", TESTS / group / "run"] + ([RELEASE] if group == "lint" else []) + flags
+    return [(f"{group}/run", read_lint if group == "lint" else read_lines, args, environment(False))]
+
+
+def group_jobs(group, long, explicit):
+    jobs, env = [], environment(long)
+    for name, command in executables(SANITISED, group) if group in SANITISED_TOO else []:
         jobs.append((name, read_cmocka, command, env))
     if group == "unit":
         for name, command in executables(THREADS, group):
@@ -140,6 +209,8 @@ def group_jobs(group, long):
     script = TESTS / group / "run"
     if script.exists():
         args = ["bash", script] + ([RELEASE] if group == "lint" else []) + (["--long"] if long else [])
+        if group == "fuzz" and not long:
+            args += ["--seconds", str(fuzz_seconds(explicit))]
         reader = read_lint if group == "lint" else read_lines
         jobs.append((f"{group}/run", reader, args, env))
     return jobs
@@ -160,35 +231,50 @@ def allowed_skips():
     return dict(line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
 
 
+def judge_skips(total, long):
+    """A skip counts as a failure unless skips.txt names it with a condition that holds here."""
+    shared = pathlib.Path(os.environ.get("ASSAY_SHARED", str(ROOT.parent / "shared"))).exists()
+    allowed = allowed_skips()
+    for skip in total.skipped:
+        condition = allowed.get(skip, "")
+        if not condition or (condition.startswith("no-shared") and shared) or (condition.startswith("short") and long):
+            total.failed.append(f"{skip}: skipped without leave (tests/skips.txt)")
+
+
 def main():
-    long = "--long" in sys.argv[1:]
-    groups = [a for a in sys.argv[1:] if a != "--long"] or GROUPS
-    unknown = [g for g in groups if g not in GROUPS]
-    if unknown:
-        print(f"tests/run: no group '{unknown[0]}' (there are: {' '.join(GROUPS)})", file=sys.stderr)
+    begun = time.monotonic()
+    long, named, flags = read_arguments(sys.argv[1:])
+    if flags and (len(named) != 1 or not (TESTS / named[0] / "run").exists()):
+        print(f"tests/run: flags like {flags[0]} go with one group that has a tests/GROUP/run", file=sys.stderr)
         return 2
+    for group in named:
+        if group not in GROUPS or not exists(group):
+            print(f"tests/run: no group '{group}' (there are: {' '.join(g for g in GROUPS if exists(g))})", file=sys.stderr)
+            return 2
+    groups = [g for g in GROUPS if g in named] or [g for g in GROUPS if exists(g)]
     build(RELEASE, "-DCMAKE_BUILD_TYPE=Release", "-DSANITIZE=")
-    if {"unit", "property", "integration", "oracle"} & set(groups):
+    if SANITISED_TOO & set(groups):
         build(SANITISED, "-DCMAKE_BUILD_TYPE=Debug", "-DSANITIZE=address,undefined")
     if "unit" in groups:
         build(THREADS, "-DCMAKE_BUILD_TYPE=Debug", "-DSANITIZE=thread")
     total = Count()
     for group in groups:
         started = time.monotonic()
-        # What measures or kills real processes runs alone.
-        count = run_jobs(group_jobs(group, long), 1 if group in ("bench", "integration", "lint", "fuzz") else JOBS)
+        count = run_jobs(script_jobs(group, flags) if flags else group_jobs(group, long, group in named), 1 if group in ALONE else JOBS,
+                         86400 if long or flags else 1800)
         if count.passed + len(count.failed) + len(count.skipped) == 0:
             count.failed.append(f"{group}: ran no test")
         total.add(count)
         print(f"== {group}: {count.passed} passed, {len(count.failed)} failed, {len(count.skipped)} skipped, "
               f"{time.monotonic() - started:.0f} s", flush=True)
-    shared = pathlib.Path(os.environ.get("ASSAY_SHARED", str(ROOT.parent / "shared"))).exists()
+    judge_skips(total, long)
     for skip in total.skipped:
-        condition = allowed_skips().get(skip)
-        if condition is None or (condition.startswith("no-shared") and shared):
-            total.failed.append(f"{skip}: skipped without leave (tests/skips.txt)")
+        print(f"SKIPPED {skip}  {allowed_skips().get(skip, '')}")
+    if total.figures:
+        print("== figures\n" + "\n".join("   " + figure for figure in total.figures))
     for failure in total.failed:
         print(f"FAILED {failure}")
+    print(f"== tests: {time.monotonic() - begun:.0f} s")
     print(f"{total.passed} passed, {len(total.failed)} failed, {len(total.skipped)} skipped")
     return 1 if total.failed or total.passed == 0 else 0
 

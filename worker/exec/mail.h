@@ -55,6 +55,7 @@ struct mail {
 			enum error_class class;
 			bool waits, paced;
 			uint32_t wait_ms;
+			uint32_t elapsed_ms; /* of the call; 0: none was made */
 			int64_t retry_after_ms;
 		} ended;
 		uint32_t thread; /* TURNED: as the agent numbers them */

@@ -278,7 +278,7 @@ static void on_mail(struct link *l, struct mail *m)
 		ev.ask_ended.paced = m->ended.paced;
 		ev.ask_ended.wait_ms = m->ended.wait_ms;
 		ev.ask_ended.retry_after_ms = m->ended.retry_after_ms;
-		link_metrics_ask_ended(l->metrics, m->ended.class);
+		link_metrics_ask_ended(l->metrics, m->ended.class, m->ended.elapsed_ms);
 		break;
 	case MAIL_TURNED:
 		ev.kind = AGENT_EV_TURNED;

@@ -8,6 +8,7 @@ enum count { COUNT_STARTED, COUNT_COMMITTED, COUNT_RELEASED, COUNT_BAD_FRAMES, C
 
 struct link_metrics {
 	struct metrics_series *gauges[GAUGE_COUNT], *states[STATE_COUNT], *counts[COUNT_COUNT], *asks[CLASS_COUNT];
+	struct metrics_series *durations;
 	uint64_t counted[COUNT_COUNT];
 };
 
@@ -51,11 +52,19 @@ struct link_metrics *link_metrics_new(struct metrics *reg)
 					 asks = { .name = "assay_worker_asks_total",
 		                                  .help = "Asks that ended, by error class; none: answered",
 		                                  .labels = { "class" } };
+	static const double bounds[] = { 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300 };
+	static const struct metrics_spec durations = { .kind = METRICS_HISTOGRAM,
+		                                       .name = "assay_worker_ask_duration_seconds",
+		                                       .help = "From the start of a call to its end",
+		                                       .scale = 1e-3,
+		                                       .bounds = bounds,
+		                                       .bound_count = ARRAY_LEN(bounds) };
 	if (!reg)
 		return NULL;
 	struct link_metrics *m = mem_new(1, sizeof(*m));
 	for (size_t i = 0; i < GAUGE_COUNT; i++)
 		m->gauges[i] = metrics_one(reg, &gauge_specs[i]);
+	m->durations = metrics_one(reg, &durations);
 	for (size_t i = 0; i < COUNT_COUNT; i++)
 		m->counts[i] = metrics_one(reg, &count_specs[i]);
 	struct metrics_family *state_family = metrics_family(reg, &states), *ask_family = metrics_family(reg, &asks);
@@ -99,10 +108,12 @@ void link_metrics_show(struct link_metrics *m, const struct agent_status *s, con
 	}
 }
 
-void link_metrics_ask_ended(struct link_metrics *m, enum error_class class)
+void link_metrics_ask_ended(struct link_metrics *m, enum error_class class, uint32_t elapsed_ms)
 {
 	if (!m)
 		return;
 	check((size_t) class < CLASS_COUNT);
 	metrics_add(m->asks[class], 1);
+	if (elapsed_ms > 0)
+		metrics_observe(m->durations, elapsed_ms);
 }

@@ -13,6 +13,7 @@ struct link_metrics;
 struct link_metrics *link_metrics_new(struct metrics *reg); /* borrowed; NULL gives NULL */
 void link_metrics_free(struct link_metrics *m);             /* accepts NULL, as do the others */
 void link_metrics_show(struct link_metrics *m, const struct agent_status *s, const struct agent_vitals *v);
-void link_metrics_ask_ended(struct link_metrics *m, enum error_class class); /* CLASS_NONE: answered */
+/* CLASS_NONE: answered; elapsed_ms 0: no call was made. */
+void link_metrics_ask_ended(struct link_metrics *m, enum error_class class, uint32_t elapsed_ms);
 
 #endif

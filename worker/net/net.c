@@ -21,6 +21,7 @@ static void say_ended(struct net *n, const struct net_sample *s, const struct ex
 	m->ended.paced = a->ended.paced;
 	m->ended.wait_ms = a->ended.wait_ms;
 	m->ended.retry_after_ms = a->ended.retry_after_ms;
+	m->ended.elapsed_ms = s->elapsed_ms;
 	outgoing_push(&n->link, m);
 }
 

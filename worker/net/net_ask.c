@@ -262,6 +262,7 @@ void net_answered(struct net *n, struct http_done *done)
 	check(found && (*found)->in_http);
 	struct net_sample *s = *found;
 	s->in_http = false;
+	s->elapsed_ms = done->elapsed_ms;
 	redact(n, done, done->headers);
 	redact(n, done, done->body);
 	struct exec_event ev = { .kind = EXEC_EV_REPLY };

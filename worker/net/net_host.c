@@ -90,6 +90,7 @@ static void want(struct net *n, struct net_host *h, const struct exec_run *run)
 void net_slot(struct net *n, struct net_sample *s)
 {
 	const struct exec_run *run = exec_run_of(s->exec);
+	s->elapsed_ms = 0;
 	if (run->broken.code || run->model.host_command.len == 0) {
 		feed_slot(n, s, STR(""));
 		return;

@@ -21,6 +21,7 @@ struct net_sample {
 	bool pending;           /* the ask waits for the ask log */
 	bool logged;            /* its begin is noted */
 	struct exec_action ask; /* while pending */
+	uint32_t elapsed_ms;    /* of the call that has just come back, else 0 */
 };
 
 struct net {

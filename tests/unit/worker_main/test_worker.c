@@ -248,6 +248,7 @@ static void samples_come_back_as_results_and_the_key_is_nowhere(void **state)
 	assert_int_equal(count_of(f, "paid"), 20);
 	expect_metric(f, "assay_worker_connected", 1);
 	expect_metric(f, "assay_worker_asks_total{class=\"none\"}", 20);
+	expect_metric(f, "assay_worker_ask_duration_seconds_bucket{le=\"+Inf\"}", 20);
 	expect_metric(f, "assay_worker_committed_records_total", 20);
 	expect_metric(f, "assay_worker_outbox_writable", 1);
 	assert_int_equal(end_worker(f, SIGKILL).signal, SIGKILL);

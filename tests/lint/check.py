@@ -133,6 +133,25 @@ def check_purity(table, findings):
                 fail(findings, f"{table[name][0]}/{source}", "purity", f"calls {symbol}")
 
 
+def check_state(table, findings):
+    """Pure code has no variable that outlives a call: constants lie in .rodata or .data.rel.ro. The one exception is
+    the fault injector of mem.c, one for each thread."""
+    for name in PURE:
+        archive = BUILD / f"libassay_{name}.a"
+        if not archive.exists():
+            continue  # check_purity() has said so
+        out = subprocess.run(["objdump", "-t", str(archive)], text=True, capture_output=True, check=True).stdout
+        source = ""
+        for line in out.splitlines():
+            if ": " in line and "file format" in line:
+                source = line.split(":")[0].removesuffix(".o")
+            m = re.match(r"[0-9a-f]+ (.{7}) (\S+)\t([0-9a-f]+) (?:\.hidden )?(\S+)$", line)
+            if not m or "d" in m[1] or int(m[3], 16) == 0 or (name, source) == ("base", "mem.c"):
+                continue
+            if re.match(r"\.t?bss|\.t?data(?!\.rel\.ro)", m[2]) or m[2] == "*COM*":
+                fail(findings, f"{table[name][0]}/{source}", "state", f"'{m[4]}' outlives a call ({m[2]})")
+
+
 def check_headers(files, findings):
     headers = [p for p in files if p.suffix == ".h" and p.parts[0] in ("common", "coordinator", "worker")]
     flags = ["-std=c17", "-D_GNU_SOURCE", f"-I{ROOT}", f"-I{BUILD}", "-Wall", "-Wextra", "-Wno-unused", "-fsyntax-only", "-xc",
@@ -189,6 +208,7 @@ def main():
     files = sources()
     check_layers(files, table, findings)
     check_purity(table, findings)
+    check_state(table, findings)
     check_headers(files, findings)
     check_sizes(files, findings)
     check_folders(table, findings)

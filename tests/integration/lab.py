@@ -103,6 +103,15 @@ class Endpoint:
         with urllib.request.urlopen(self.url + "/stats", timeout=10) as answer:
             return json.load(answer)
 
+    def is_quiet(self):
+        """No prompt came for half a second."""
+        before, until = self.stats()["asked"], time.monotonic() + 0.5
+        while time.monotonic() < until:
+            if self.stats()["asked"] != before:
+                return False
+            time.sleep(0.05)
+        return True
+
     def reset(self):
         urllib.request.urlopen(urllib.request.Request(self.url + "/reset", data=b"", method="POST"), timeout=10).close()
 

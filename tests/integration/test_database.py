@@ -148,7 +148,7 @@ class Database(LabCase):
         try:
             before = self.endpoint.stats()["paid"]
             wait_until(lambda: "away" in lab.log("coordinator"), 30, "the coordinator says that its database is away")
-            wait_until(lambda: self.settled(), 40, "the windows are full and nothing more is asked")
+            wait_until(self.endpoint.is_quiet, 40, "the windows are full and nothing more is asked")
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
@@ -160,17 +160,6 @@ class Database(LabCase):
         self.assertEqual((stats["prompts"], stats["twice"]), (1500, 0))
         columns, summary, rows = lab.recount(run)
         self.assertEqual(summary, rows, columns)
-
-    def settled(self):
-        """No prompt came for half a second."""
-        import time
-        before = self.endpoint.stats()["asked"]
-        until = time.monotonic() + 0.5
-        while time.monotonic() < until:
-            if self.endpoint.stats()["asked"] != before:
-                return False
-            time.sleep(0.05)
-        return True
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -28,15 +27,6 @@ class Full(unittest.TestCase):
         self.assertEqual(lab.value("SELECT count(*) FROM assay.refused_result"), "0")
         columns, summary, rows = lab.recount(run)
         self.assertEqual(summary, rows, columns)
-
-    def settled(self, endpoint):
-        """No prompt came for half a second."""
-        before, until = endpoint.stats()["asked"], time.monotonic() + 0.5
-        while time.monotonic() < until:
-            if endpoint.stats()["asked"] != before:
-                return False
-            time.sleep(0.05)
-        return True
 
 
 class TablesFull(LabCase, Full):
@@ -139,7 +129,7 @@ class OutboxFull(Full):
         self.disk.fill()
         try:
             wait_until(lambda: "outbox cannot be written" in worker.log(), 20, "the worker says so")
-            wait_until(lambda: self.settled(endpoint), 20, "nothing more is asked")
+            wait_until(endpoint.is_quiet, 20, "nothing more is asked")
             asked = endpoint.stats()["asked"]
             self.assertLess(asked, N)
             self.assertIn("No space left", worker.log())
@@ -162,7 +152,7 @@ class OutboxFull(Full):
         run = lab.start("killed", "m")
         lab.wait_done(run, 50)
         self.disk.fill()
-        wait_until(lambda: "outbox cannot be written" in worker.log() and self.settled(endpoint), 20, "it has stopped")
+        wait_until(lambda: "outbox cannot be written" in worker.log() and endpoint.is_quiet(), 20, "it has stopped")
         worker.close()
         self.disk.make_room()
         worker.start()

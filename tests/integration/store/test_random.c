@@ -162,27 +162,37 @@ static void retry(struct model *m)
 	assert_ok(runs_retry(m->scene->store, m->run_id, STR("test"), &m->wave, &e), &e);
 }
 
+/* Everything anew but the random numbers, which go on. */
+static void begin(struct model *m, struct scene *s)
+{
+	struct rng rng = m->rng;
+	arena_reset(&s->arena);
+	memset(m, 0, sizeof(*m));
+	m->rng = rng;
+	m->scene = s;
+	m->run_id = scene_run(s, 1);
+}
+
+static void fill_batch(struct model *m, size_t b)
+{
+	m->counts[b] = 1 + (size_t)rng_below(&m->rng, BATCH_MAX);
+	for (size_t k = 0; k < m->counts[b]; k++) {
+		m->batches[b][k] = draw(m);
+		apply(&m->samples[m->batches[b][k].sample_no], &m->batches[b][k]);
+	}
+}
+
 static void any_mixture_of_records_is_what_the_model_says(void **state)
 {
 	struct scene *s = *state;
 	static struct model model;
 	struct model *m = &model;
 	for (struct gen_seeds seeds = gen_seeds(25); gen_next(&seeds, &m->rng);) {
-		struct rng rng = m->rng;
-		arena_reset(&s->arena);
-		memset(m, 0, sizeof(*m));
-		m->rng = rng;
-		m->scene = s;
-		m->run_id = scene_run(s, 1);
+		begin(m, s);
 		struct writer *w = scene_writer(s, s->term);
 		for (size_t b = 0; b < BATCHES; b += 2) {
-			for (size_t i = b; i < b + 2; i++) {
-				m->counts[i] = 1 + (size_t)rng_below(&m->rng, BATCH_MAX);
-				for (size_t k = 0; k < m->counts[i]; k++) {
-					m->batches[i][k] = draw(m);
-					apply(&m->samples[m->batches[i][k].sample_no], &m->batches[i][k]);
-				}
-			}
+			fill_batch(m, b);
+			fill_batch(m, b + 1);
 			write_batches(m, w, b, 2);
 			compare(m);
 			write_batches(m, w, (size_t)rng_below(&m->rng, b + 2), 1); /* a replay */
@@ -200,19 +210,10 @@ static void a_cancelled_run_that_goes_on_counts_what_came_meanwhile(void **state
 	static struct model model;
 	struct model *m = &model;
 	for (struct gen_seeds seeds = gen_seeds(8); gen_next(&seeds, &m->rng);) {
-		struct rng rng = m->rng;
-		arena_reset(&s->arena);
-		memset(m, 0, sizeof(*m));
-		m->rng = rng;
-		m->scene = s;
-		m->run_id = scene_run(s, 1);
+		begin(m, s);
 		struct writer *w = scene_writer(s, s->term);
 		for (size_t b = 0; b < 6; b++) {
-			m->counts[b] = 1 + (size_t)rng_below(&m->rng, BATCH_MAX);
-			for (size_t k = 0; k < m->counts[b]; k++) {
-				m->batches[b][k] = draw(m);
-				apply(&m->samples[m->batches[b][k].sample_no], &m->batches[b][k]);
-			}
+			fill_batch(m, b);
 			write_batches(m, w, b, 1);
 			if (b % 2 == 0) {
 				struct writer_job end = { .kind = WRITER_RUN_STATE,

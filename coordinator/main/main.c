@@ -20,7 +20,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { DATABASE_RETRY_MS = 1000, STOP_QUIET_MS = 8000, EXIT_OVER = 3 };
+enum { DATABASE_RETRY_MS = 1000, STOP_QUIET_MS = 8000, EXIT_OVER = 3, LEAD_SPARE_MS = 500 };
 
 struct program {
 	struct config *config;
@@ -383,11 +383,23 @@ static enum err_code lead(struct program *p, struct error *reterr)
 	return error_set(reterr, ERR_CONFLICT, "the database has failed over to another server");
 }
 
+/* How long nobody else can lead, by our last beat: the core lends no longer than that. */
+static void tell_beat(struct program *p, uint64_t *told_ms)
+{
+	struct term *t = atomic_load(&p->term);
+	uint64_t beat_ms = leader_last_beat_ms(p->leader);
+	if (!t || beat_ms == *told_ms)
+		return;
+	*told_ms = beat_ms;
+	term_leads(t, beat_ms + LEADER_WATCH_MS - LEAD_SPARE_MS);
+}
+
 /* Until told to stop (ERR_CANCELLED) or the term is over (ERR_CONFLICT). */
 static enum err_code watch(struct program *p, struct error *reterr)
 {
 	enum leader_state before = LEADER_STANDBY;
 	struct standing said = { 0 };
+	uint64_t beat_told_ms = 0;
 	for (;;) {
 		uint64_t now = clock_now_ms();
 		if (atomic_load(&p->lost))
@@ -399,6 +411,7 @@ static enum err_code watch(struct program *p, struct error *reterr)
 		enum err_code err = state == LEADER_LEADS ? lead(p, reterr) : ERR_OK;
 		if (err != ERR_OK)
 			return err;
+		tell_beat(p, &beat_told_ms);
 		if (state == LEADER_STANDBY)
 			show_standby(p, &said);
 		else if (state == LEADER_AWAY && state != before && leader_error(p->leader)[0])
@@ -459,8 +472,10 @@ static int run(struct program *p)
 	if (err == ERR_CANCELLED) {
 		log_info("stopping");
 	} else if (err == ERR_CONFLICT) {
-		atomic_store(&p->lost, true); /* nobody is told anything by whom another one has followed */
+		/* Whatever it still said could only be wrong, and a request of the API that waits for the database from
+		 * which it was cut off would hold it up for half a minute: what it holds ends with the process. */
 		log_warn("term over, leaving", log_error_text(&e));
+		_exit(EXIT_OVER);
 	} else {
 		log_error("leaving", log_error_text(&e));
 	}

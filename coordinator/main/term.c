@@ -117,6 +117,15 @@ void term_deliver(struct term *t, struct fleet_event *event)
 		core_message_free(m);
 }
 
+void term_leads(struct term *t, uint64_t until_ms)
+{
+	struct core_message *m = core_message_new(CORE_EVENT);
+	m->ev.kind = SCHED_LEADS;
+	m->ev.leads_until_ms = until_ms;
+	if (!core_push(t->core, m))
+		core_message_free(m);
+}
+
 void term_drain(struct term *t)
 {
 	struct core_message *m = core_message_new(CORE_EVENT);

@@ -23,9 +23,10 @@ struct term_settings {
 };
 
 enum err_code term_begin(const struct term_settings *settings, struct term **ret_term, struct error *reterr) MUST_CHECK;
-void term_open(struct term *t);         /* term_deliver() can be called from now on: workers may come */
-void term_drain(struct term *t);        /* lends nothing more */
-bool term_quiet(struct term *t);        /* everything that came in is durable */
+void term_open(struct term *t);                     /* term_deliver() can be called from now on: workers may come */
+void term_drain(struct term *t);                    /* lends nothing more */
+void term_leads(struct term *t, uint64_t until_ms); /* by our beat; past that time nothing is lent */
+bool term_quiet(struct term *t);                    /* everything that came in is durable */
 void term_halt(struct term *t);         /* the core acts no more: then the fleet, which it acts on, may stop */
 void term_stop_threads(struct term *t); /* after the fleet has stopped, since its events come here */
 void term_free(struct term *t);         /* accepts NULL */

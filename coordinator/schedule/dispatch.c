@@ -181,6 +181,8 @@ void dispatch_all(struct schedule *s, struct sched_actions *out)
 {
 	s->step_leases = 0;
 	s->more = false;
+	if (s->now_ms >= s->leads_until_ms)
+		return; /* another may lead by now: what he lends must not be lent here too */
 	if (s->suspects)
 		alone_serve(s, out);
 	if (s->ready_count > 0)

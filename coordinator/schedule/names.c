@@ -28,6 +28,7 @@ static const char *const event_names[SCHED_EVENT_COUNT] = {
 	[SCHED_WORKER_JOINED] = "worker_joined",   [SCHED_WORKER_RENEWED] = "worker_renewed",
 	[SCHED_WORKER_RELEASED] = "worker_released", [SCHED_WORKER_GONE] = "worker_gone",
 	[SCHED_WORKER_DRAIN] = "worker_drain",     [SCHED_COMMITTED] = "committed",
+	[SCHED_LEADS] = "leads",
 	[SCHED_DRAIN] = "drain",
 };
 static const char *const action_names[SCHED_ACTION_COUNT] = {

@@ -48,6 +48,7 @@ struct schedule *schedule_new(const struct sched_config *config)
 	map_init(&s->worker_slots, sizeof(uint32_t));
 	map_init(&s->outbox_slots, sizeof(uint32_t));
 	map_init(&s->last_workers, sizeof(bool));
+	s->leads_until_ms = UINT64_MAX;
 	s->first_due = s->last_due = s->free_worker = NO_SLOT;
 	flight_init(&s->flight);
 	return s;
@@ -207,6 +208,9 @@ static void apply(struct schedule *s, const struct sched_event *ev, struct sched
 		return;
 	case SCHED_DRAIN:
 		drain(s, ev->drain.reason);
+		return;
+	case SCHED_LEADS:
+		s->leads_until_ms = ev->leads_until_ms;
 		return;
 	case SCHED_EVENT_COUNT:
 		break;

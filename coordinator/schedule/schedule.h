@@ -139,6 +139,7 @@ enum sched_event_kind {
 	SCHED_WORKER_DRAIN, /* an operator wants the worker empty */
 	SCHED_COMMITTED,
 	SCHED_DRAIN, /* this coordinator lends nothing more */
+	SCHED_LEADS, /* its leadership is sure until then: past it nothing is lent. Never said: for ever */
 	SCHED_EVENT_COUNT
 };
 
@@ -176,7 +177,8 @@ struct sched_event {
 			const struct msg_hello *hello;
 			bool unknown; /* its row is not durable yet: nothing is lent to it before WORKER_KNOWN */
 		} joined;
-		struct outbox_id known; /* WORKER_KNOWN */
+		struct outbox_id known;  /* WORKER_KNOWN */
+		uint64_t leads_until_ms; /* LEADS */
 		struct {
 			uint32_t worker_id;
 			const struct msg_renew *renew;

@@ -192,7 +192,8 @@ struct schedule {
 	struct rng rng;
 	uint64_t now_ms, begun_ms;
 	struct sched_counters counters;
-	bool draining, more; /* more: a step ended before everything was lent */
+	uint64_t leads_until_ms; /* nothing is lent past it */
+	bool draining, more;     /* more: a step ended before everything was lent */
 	struct str drain_reason;
 	struct arena texts;
 

@@ -105,6 +105,10 @@ static enum sched_wait run_wait(const struct schedule *s, struct run *r, uint64_
 		(void)snprintf(text, size, "this coordinator is stopping: %.*s", STR_ARG(s->drain_reason));
 		return WAIT_DRAINING;
 	}
+	if (now_ms >= s->leads_until_ms) {
+		(void)snprintf(text, size, "the database does not answer: nothing new is lent");
+		return WAIT_STORE;
+	}
 	enum sched_wait wait = route_wait(s, r, now_ms, text, size);
 	if (wait != WAIT_NOTHING)
 		return wait;

@@ -2,13 +2,20 @@
  * is over. */
 #include "tests/simulation/world.h"
 
-enum { BEAT_MS = 1000, WATCH_MS = 3000, AWAY_MS = 500 };
+enum { BEAT_MS = 1000, WATCH_MS = 3000, AWAY_MS = 500, SPARE_MS = 500 };
 
 void beat_start(struct world *w, struct desk *d)
 {
 	d->watched_since_ms = 0;
 	d->beat_seen = UINT64_MAX;
 	world_at(w, w->now_ms + world_pick(w, 1, 50), EV_BEAT, d->index, d->life, 0);
+}
+
+/* Nobody else can lead for so long: the schedule lends no longer than that. */
+static void tell_beat(struct world *w, struct desk *d)
+{
+	struct sched_event ev = { .kind = SCHED_LEADS, .leads_until_ms = w->now_ms + WATCH_MS - SPARE_MS };
+	desk_step(w, d, &ev);
 }
 
 static void take_over(struct world *w, struct desk *d)
@@ -18,6 +25,7 @@ static void take_over(struct world *w, struct desk *d)
 	l->beat_no++;
 	l->stepped_down = false;
 	desk_lead(w, d, l->term);
+	tell_beat(w, d);
 }
 
 static void watch(struct world *w, struct desk *d)
@@ -56,6 +64,7 @@ void beat_event(struct world *w, const struct event *ev)
 		return;
 	} else {
 		w->ledger.beat_no++;
+		tell_beat(w, d);
 	}
 	world_at(w, w->now_ms + (d->role == DESK_STANDBY ? BEAT_MS / 2 : BEAT_MS), EV_BEAT, ev->who, ev->gen, 0);
 }

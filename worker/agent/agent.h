@@ -15,7 +15,8 @@
  * - Holding: a sample is `held` in Renew until the record that ends it is committed, or Released has been sent, or the
  *   coordinator refused its lease before it started; `started` from its first slot on. Samples of a net or score thread
  *   that has not turned for lease_ms are left out of both.
- * - Slots: asks under way never exceed the worker's slots, nor a route's slots of its last Grant (none: 0). A sample
+ * - Slots: asks under way never exceed the worker's slots, nor a route's slots of its last Grant in this
+ *   session (none: 0). A sample
  *   that waits to ask again has no slot, and asks before fresh ones. A paused route starts nothing. An `alone` sample
  *   starts when nothing else is under way, and nothing starts beside it.
  * - Credit: slots + what ended within the last second - what is held; 0 while draining, while the outbox cannot be

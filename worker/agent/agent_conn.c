@@ -195,6 +195,8 @@ static void on_welcome(struct agent *a, struct agent_conn *c, const struct msg_w
 	a->resend_ms = clamp(m->resend_ms, 100, 600 * 1000);
 	a->window_frames = clamp(m->window_frames, 1, WINDOW_FRAMES_MAX);
 	a->window_bytes = clamp(m->window_bytes, 1, 256U << 20);
+	for (size_t i = 0; i < a->route_count; i++)
+		a->routes[i]->slots = 0; /* its Grant comes behind what it wants back: nothing starts before */
 	a->renew_no = a->renew_answered = a->frame_seen = a->credit_open = 0;
 	a->renew_at_ms = a->last_up_ms = a->now_ms;
 	a->licence_until_ms = c->hello_ms + a->lease_ms;

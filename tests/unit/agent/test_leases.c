@@ -339,6 +339,23 @@ static void a_sample_of_a_refused_lease_is_not_asked_again(void **state)
 	assert_false(trace_has(f, "resume"));
 }
 
+static void in_a_new_session_nothing_starts_before_its_grant(void **state)
+{
+	struct fixture *f = *state;
+	connect_first(f);
+	grant(f, 1, 1, 1, 0);
+	lease(f, 1, 1, 2, plain);
+	lost(f, 1);
+	until(f, 2000);
+	opened(f, 2);
+	welcome(f, 2, 1, 1);
+	forget(f);
+	answered(f, id(1, 0));
+	assert_false(trace_has(f, "start 1.1")); /* it may be wanted back: that comes behind the Welcome */
+	grant(f, 2, 1, 1, 0);
+	assert_true(trace_has(f, "start 1.1"));
+}
+
 static void a_hello_names_every_sample_that_is_held(void **state)
 {
 	struct fixture *f = *state;
@@ -531,6 +548,7 @@ int main(void)
 		TEST(a_revocation_may_ask_to_abandon_what_is_under_way),
 		TEST(a_refused_lease_is_dropped_unless_started),
 		TEST(a_sample_of_a_refused_lease_is_not_asked_again),
+		TEST(in_a_new_session_nothing_starts_before_its_grant),
 		TEST(a_hello_names_every_sample_that_is_held),
 		TEST(cut_off_for_long_it_drops_what_it_did_not_start),
 		TEST(a_lease_that_is_already_here_changes_nothing),

@@ -298,6 +298,21 @@ static void nothing_is_lent_to_a_worker_that_a_new_term_would_not_know_of(void *
 	assert_trace(t, "0 lease w1 f2 2/1 r1 0-3 context\n");
 }
 
+static void a_leader_that_cannot_be_sure_of_it_lends_nothing(void **state)
+{
+	struct trace *t = *state;
+	admit(t, plain_run(1, 4));
+	feed(t, (struct sched_event){ .kind = SCHED_LEADS, .leads_until_ms = 100 });
+	join(t, 1, 1, 2);
+	t->now_ms = 100;
+	renew(t, 1, 2);
+	assert_int_equal(view_of(t, 1).in_flight, 0);
+	assert_int_equal(view_of(t, 1).wait, WAIT_STORE);
+	buf_clear(&t->text);
+	feed(t, (struct sched_event){ .kind = SCHED_LEADS, .leads_until_ms = 2600 });
+	assert_trace(t, "100 lease w1 f2 2/1 r1 0-1 context\n");
+}
+
 static void without_workers_of_a_last_term_nothing_is_perhaps_held(void **state)
 {
 	struct trace *t = *state;
@@ -421,6 +436,7 @@ int main(void)
 		TEST(what_an_absent_worker_may_have_asked_is_said_before_it_goes_out_again),
 		TEST(of_several_absent_workers_nobody_is_named),
 		TEST(nothing_is_lent_to_a_worker_that_a_new_term_would_not_know_of),
+		TEST(a_leader_that_cannot_be_sure_of_it_lends_nothing),
 		TEST(without_workers_of_a_last_term_nothing_is_perhaps_held),
 		TEST(of_two_that_claim_a_sample_the_first_keeps_it_and_the_other_is_asked_to_give_it_back),
 		TEST(what_somebody_else_has_is_asked_back_though_it_was_started),

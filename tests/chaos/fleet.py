@@ -4,6 +4,7 @@ Each part has a namespace of its own where that is allowed; parts that end are s
 wait calls, as systemd or Kubernetes would. Nothing here judges: see judge.py. One thread.
 """
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -15,6 +16,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
@@ -121,8 +124,9 @@ class Sql:
         if self.process:
             self.process.kill()
             self.process.wait()
-            self.process.stdin.close()
             self.process.stdout.close()
+            with contextlib.suppress(OSError):  # what it no longer took
+                self.process.stdin.close()
             self.process = None
 
 
@@ -301,6 +305,26 @@ class Fleet:
             return False
         return rows == [["t", str(len(self.workers))]]
 
+    def stands_by(self):
+        """Whether the coordinator that does not lead says that it stands by."""
+        leader = self.leader()
+        other = {"c1": "c2", "c2": "c1"}.get(leader)
+        if not other or not self.parts[other].alive():
+            return False
+        url = f"http://{self.parts[other].address}:{self.ports[other][1]}/readyz"
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except urllib.error.HTTPError as e:
+            return b"standing by" in e.read()
+        except OSError:
+            pass
+        return False
+
+    def asked_now(self):
+        """Prompts by worker; without namespaces nobody can tell them apart, and all have the sum."""
+        counts = self.endpoint.stats()
+        return {w: self.asked_of(counts, w if self.netted else None) for w in self.workers}
+
     def done(self):
         """Samples with a row, or None while nobody can say."""
         try:
@@ -335,7 +359,6 @@ class Fleet:
                        check=True, pass_fds=[self.parts[name].namespace])
 
     def latency(self, ms):
-        import urllib.request
         urllib.request.urlopen(urllib.request.Request(f"{self.endpoint.url}/latency/{ms:.1f}", data=b"", method="POST"),
                                timeout=10).close()
 

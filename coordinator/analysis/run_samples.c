@@ -85,7 +85,7 @@ static enum err_code add_metrics(struct reading *r, struct error *reterr)
 static enum err_code set_item(struct reading *r, const struct item_row *row, struct error *reterr)
 {
 	struct samples *s = &r->rs->samples;
-	uint32_t at = r->place[row->item_no];
+	uint32_t at = row->item_no < r->rs->run->item_count ? r->place[row->item_no] : UINT32_MAX;
 	if (at == UINT32_MAX)
 		return ERR_OK;
 	enum err_code err = samples_set_item(s, at, row->id, row->hash, row->weight, reterr);

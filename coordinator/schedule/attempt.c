@@ -89,11 +89,13 @@ void attempt_finish(struct schedule *s, struct run *r, uint64_t sample_no, enum 
 static void quarantine(struct schedule *s, struct run *r, uint64_t sample_no, const struct tried *t,
                        struct sched_actions *out)
 {
+	bool by_host = t->last_class == CLASS_HOST_FAILED;
 	struct str text = arena_printf(&out->arena,
-	                               "set aside: what ran it died %u times while it ran alone, after %u deaths in "
+	                               "set aside: %s died %u times while it ran alone, after %u deaths in "
 	                               "company that it had started at and %u that it was near to",
-	                               (t->alone_halves + 1u) / 2, t->deaths, t->near_deaths);
-	attempt_finish(s, r, sample_no, OUTCOME_QUARANTINED, CLASS_LOST, text, out);
+	                               by_host ? "its model server" : "what ran it", (t->alone_halves + 1u) / 2,
+	                               t->deaths, t->near_deaths);
+	attempt_finish(s, r, sample_no, OUTCOME_QUARANTINED, by_host ? CLASS_HOST_FAILED : CLASS_LOST, text, out);
 }
 
 /* Enough is enough: the row is on its way, and nobody gets the sample any more. */

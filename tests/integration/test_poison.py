@@ -29,7 +29,7 @@ def write_suite(lab, name):
 
 
 class Poison(unittest.TestCase):
-    def check_set_aside(self, lab, run):
+    def check_set_aside(self, lab, run, error_class):
         """One row is quarantined and says why; all others have a score."""
         shown = lab.run_json(run)
         rows = lab.sql(f"SELECT item_no, outcome FROM assay.result WHERE run_id = {run} ORDER BY 1")
@@ -39,7 +39,7 @@ class Poison(unittest.TestCase):
                                   f"assay.attempt WHERE run_id = {run} ORDER BY at"), lab.logs()))
         self.assertIn("1 quarantined", shown["reason"] or "", shown)
         item = lab.json("item", "show", run, f"q-{AT:03}")
-        self.assertEqual(item["results"][0]["outcome"], "quarantined")
+        self.assertEqual((item["results"][0]["outcome"], item["results"][0]["error_class"]), ("quarantined", error_class))
         self.assertGreaterEqual(len(item["attempts"]), 5)
         self.assertIn("died 3 times while it ran alone", lab.value(
             f"SELECT convert_from(evidence, 'UTF8') FROM assay.transcript WHERE run_id = {run} AND item_no = {AT}"))
@@ -71,7 +71,7 @@ class PoisonForAServer(Poison):
         lab.assay("suite", "push", write_suite(lab, "server"))
         run = lab.start("server", "frail")
         self.wait_end(lab, run)
-        self.check_set_aside(lab, run)
+        self.check_set_aside(lab, run, "host_failed")
         deaths = lab.sql(f"SELECT item_no, error_class, convert_from(evidence, 'UTF8') FROM assay.attempt "
                          f"WHERE run_id = {run} AND item_no = {AT}")
         self.assertGreaterEqual(len(deaths), 3)
@@ -141,7 +141,7 @@ class PoisonForAWorker(Poison):
         lab.assay("suite", "push", write_suite(lab, "worker"))
         run = lab.start("worker", "deadly")
         self.wait_end(lab, run)
-        self.check_set_aside(lab, run)
+        self.check_set_aside(lab, run, "lost")
         # Two deaths in company make a suspect; one more at most where the first was not known to have been its.
         self.assertIn(Server.killed, range(4, 7), lab.logs())
 

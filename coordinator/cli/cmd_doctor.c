@@ -92,6 +92,22 @@ static void look_at_runs(struct doctor *d, const struct json *health)
 	}
 }
 
+static void look_at_database(struct doctor *d, const struct json *db)
+{
+	finding(d, GOOD, "database", "PostgreSQL %.*s, schema %lld, %.1f MiB",
+	        STR_ARG(json_str_or(json_get(db, "server_version"), STR("?"))),
+	        (long long)json_i64_or(json_get(db, "schema_version"), 0),
+	        (double)json_i64_or(json_get(db, "size_bytes"), 0) / (1 << 20));
+	if (!json_bool_or(json_get(db, "synchronous"), false))
+		finding(d, BAD, "database",
+		        "synchronous_commit is off: a crash of the server can lose acknowledged results");
+	int64_t replicas = json_i64_or(json_get(db, "replicas"), 0);
+	if (replicas > 0 && json_i64_or(json_get(db, "synchronous_replicas"), 0) == 0)
+		finding(d, WARN, "database",
+		        "%lld replica%s, none synchronous: a failover can lose what is older than 60 s of lag",
+		        (long long)replicas, CLI_S(replicas));
+}
+
 static void look_at_server(struct doctor *d)
 {
 	struct api *a;
@@ -109,18 +125,11 @@ static void look_at_server(struct doctor *d)
 	const struct json *h = json_root(answer.doc), *db = json_get(h, "database"), *fleet = json_get(h, "fleet");
 	finding(d, GOOD, "server", "%s, version %.*s", api_url(a),
 	        STR_ARG(json_str_or(json_get(h, "version"), STR("?"))));
-	finding(d, GOOD, "database", "PostgreSQL %.*s, schema %lld, %.1f MiB",
-	        STR_ARG(json_str_or(json_get(db, "server_version"), STR("?"))),
-	        (long long)json_i64_or(json_get(db, "schema_version"), 0),
-	        (double)json_i64_or(json_get(db, "size_bytes"), 0) / (1 << 20));
-	if (!json_bool_or(json_get(db, "synchronous"), false))
-		finding(d, BAD, "database",
-		        "synchronous_commit is off: a crash of the server can lose acknowledged results");
-	int64_t replicas = json_i64_or(json_get(db, "replicas"), 0);
-	if (replicas > 0 && json_i64_or(json_get(db, "synchronous_replicas"), 0) == 0)
-		finding(d, WARN, "database",
-		        "%lld replica%s, none synchronous: a failover can lose what is older than 60 s of lag",
-		        (long long)replicas, CLI_S(replicas));
+	if (json_bool_or(json_get(db, "reachable"), true))
+		look_at_database(d, db);
+	else
+		finding(d, BAD, "database", "away; the server goes on by itself once it is back (%.*s)",
+		        STR_ARG(json_str_or(json_get(db, "text"), STR("?"))));
 	int64_t workers = json_i64_or(json_get(fleet, "workers"), 0);
 	finding(d, workers ? GOOD : WARN, "workers", "%lld connected", (long long)workers);
 	int64_t refused = json_i64_or(json_get(fleet, "refused_handshakes"), 0);

@@ -132,7 +132,7 @@ enum cli_exit cmd_compare(struct cli *c)
 	struct api *a;
 	struct api_answer answer;
 	struct error e;
-	uint64_t base, cand;
+	uint64_t base = 0, cand = 0;
 	char query[300];
 	for (size_t i = 0; i < 2; i++)
 		if (!str_to_u64(config_operand(c->config, i), i ? &cand : &base))

@@ -9,7 +9,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { THREADS = 4, CONNECTIONS_MAX = 1000, IDLE_S = 60, SMALL_BODY_BYTES = 1 << 20, BUNDLE_BYTES_MAX = 256 << 20 };
+enum {
+	THREADS = 4,
+	CONNECTIONS_MAX = 1000,
+	IDLE_S = 60,
+	SMALL_BODY_BYTES = 1 << 20,
+	BUNDLE_BYTES_MAX = 256 << 20,
+	READ_MS = 10000 /* of one statement: a stopped database holds a request up for no longer */
+};
 
 struct http {
 	struct http_settings settings;
@@ -157,8 +164,27 @@ static void answer_standby(struct context *c)
 	json_write_object_end(w);
 }
 
+/* What is known without the database is said without it. True: answered. */
+static bool answer_without_database(struct context *c, const struct route *route)
+{
+	struct control_state s;
+	c->control->state(c->control->arg, &s);
+	if (s.database || !s.leading)
+		return false;
+	if (route->handler == route_health) {
+		route_health(c);
+		return true;
+	}
+	c->response->retry_after = "1";
+	reply_problem(c, 503, "unavailable", "assay doctor", CONTEXT_DATABASE_AWAY "%s%s%s", s.text[0] ? " (" : "",
+	              s.text, s.text[0] ? ")" : "");
+	return true;
+}
+
 static void run_route(struct http *h, struct context *c, const struct route *route)
 {
+	if (answer_without_database(c, route))
+		return;
 	bool reads = strcmp(route->method, "GET") == 0;
 	struct ring *pool = reads ? h->readers : h->writers;
 	void *store;
@@ -263,6 +289,7 @@ enum err_code http_start(const struct http_settings *settings, struct http **ret
 		                                  .series_max = 256 };
 	struct http *h = mem_new(1, sizeof(*h));
 	h->settings = *settings;
+	h->settings.store.read_timeout_ms = READ_MS;
 	h->threads = settings->threads ? settings->threads : THREADS;
 	h->requests = metrics_family(settings->control->metrics, &spec);
 	waits_metrics_init(&h->waits, settings->control->metrics);

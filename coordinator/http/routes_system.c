@@ -11,10 +11,17 @@ void route_version(struct context *c)
 	json_write_object_end(w);
 }
 
-static void write_database(struct json_write *w, const struct store_health *h)
+/* `h` NULL: the database is away. */
+static void write_database(struct json_write *w, const struct store_health *h, const char *text)
 {
 	json_write_key(w, "database");
 	json_write_object(w);
+	json_write_field_bool(w, "reachable", h != NULL);
+	json_write_field_c(w, "text", text);
+	if (!h) {
+		json_write_object_end(w);
+		return;
+	}
 	json_write_field_str(w, "server_version", h->server_version);
 	json_write_field_i64(w, "schema_version", h->schema_version);
 	json_write_field_i64(w, "timeline", (int64_t)h->timeline);
@@ -26,7 +33,7 @@ static void write_database(struct json_write *w, const struct store_health *h)
 	json_write_object_end(w);
 }
 
-static void write_waiting_runs(struct json_write *w, const struct control_view *v)
+static void write_waiting_runs(struct json_write *w, const struct control_view *v, const struct control_state *s)
 {
 	json_write_key(w, "unfinished");
 	json_write_array(w);
@@ -35,8 +42,8 @@ static void write_waiting_runs(struct json_write *w, const struct control_view *
 		json_write_field_i64(w, "run", (int64_t)v->runs[i].run_id);
 		json_write_field_i64(w, "done", (int64_t)v->runs[i].done);
 		json_write_field_i64(w, "total", (int64_t)v->runs[i].total);
-		json_write_field_c(w, "waits_for", sched_wait_name(v->runs[i].wait));
-		json_write_field_c(w, "text", v->runs[i].text);
+		json_write_field_c(w, "waits_for", s->database ? sched_wait_name(v->runs[i].wait) : "database");
+		json_write_field_c(w, "text", s->database ? v->runs[i].text : s->text);
 		json_write_object_end(w);
 	}
 	json_write_array_end(w);
@@ -58,13 +65,14 @@ static void write_routes(struct json_write *w, const struct control_view *v)
 	json_write_array_end(w);
 }
 
+/* Without a connection (c->store NULL: the database is away) it says what the coordinator has in memory. */
 void route_health(struct context *c)
 {
 	struct store_health h;
 	struct control_view v = { 0 };
 	struct control_state s;
 	struct error e;
-	enum err_code err = store_health(c->store, c->arena, &h, &e);
+	enum err_code err = c->store ? store_health(c->store, c->arena, &h, &e) : ERR_OK;
 	if (err == ERR_OK)
 		err = c->control->look(c->control->arg, 0, c->arena, &v, &e);
 	if (err != ERR_OK) {
@@ -79,7 +87,7 @@ void route_health(struct context *c)
 	json_write_object(w);
 	json_write_field_c(w, "schema", "assay.health.v1");
 	json_write_field_c(w, "version", ASSAY_VERSION);
-	write_database(w, &h);
+	write_database(w, c->store ? &h : NULL, s.text);
 	json_write_key(w, "leader");
 	json_write_object(w);
 	json_write_field_i64(w, "term", (int64_t)c->term);
@@ -92,7 +100,7 @@ void route_health(struct context *c)
 	json_write_field_i64(w, "expired", (int64_t)v.counters.expired_workers);
 	json_write_field_i64(w, "quarantined", (int64_t)v.counters.quarantined);
 	json_write_object_end(w);
-	write_waiting_runs(w, &v);
+	write_waiting_runs(w, &v, &s);
 	write_routes(w, &v);
 	json_write_object_end(w);
 }

@@ -1,4 +1,5 @@
 """The commands of every day beside a plain run: cancel, retry, slices, gates, probes, a terminal, an interrupt."""
+import contextlib
 import json
 import os
 import pty
@@ -286,6 +287,35 @@ class Commands(LabCase):
         lab.assay("runs", "watch", run)
         self.assertEqual(lab.run_json(run)["waiting_for"], [])
         self.wait_connected(["worker-1", "worker-2"])
+
+    def test_a_database_that_answers_no_more_is_told_at_once(self):
+        lab, n = self.lab, 400
+        lab.assay("suite", "push", lab.write_suite(n, name="stopped"))
+        run = lab.start("stopped", "m")
+        lab.wait_done(run, 20)
+        server = lab.process("postgres").pid
+        family = [server] + [int(p) for p in subprocess.run(["pgrep", "-P", str(server)], capture_output=True, text=True,
+                                                            check=True).stdout.split()]
+        try:
+            for pid in family:
+                os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda: lab.metric("assay_database_reachable") == 0, 20, "the database is missed")
+            self.assertGreaterEqual(lab.metric('assay_runs_waiting{cause="database"}'), 1)
+            shown = lab.assay("runs", "show", run, ok=1)
+            self.assertIn("its database is away", shown.err)
+            self.assertLess(shown.seconds, 5)
+            self.assertRegex(" ".join(lab.assay("status").out.split()),
+                             rf"run {run} \d+ of {n} waits: waiting for PostgreSQL")
+            doctor = lab.assay("doctor", ok=1)
+            self.assertRegex(doctor.out, r"(?m)^bad +database +away")
+            self.assertLess(doctor.seconds, 5)
+        finally:
+            for pid in family:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+        lab.assay("runs", "watch", run)
+        self.assertEqual(lab.run_json(run)["progress"]["done"], n)
+        self.check_recount(run)
 
     def test_text_of_a_model_is_data_on_the_terminal(self):
         lab = self.lab

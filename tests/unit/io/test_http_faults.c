@@ -6,9 +6,14 @@
 #include "tests/unit/io/http_server.h"
 #include <curl/curl.h>
 #include <stdio.h>
+#include <string.h>
 
 static unsigned fail_in; /* calls until one fails; 0: none does */
 static bool info_failed, action_failed;
+static struct {
+	CURLM *multi;
+	unsigned requests; /* added so far */
+} taken[16];
 
 static bool must_fail(void)
 {
@@ -74,7 +79,15 @@ CURLMcode __real_curl_multi_add_handle(CURLM *multi, CURL *easy);
 CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy);
 CURLMcode __wrap_curl_multi_add_handle(CURLM *multi, CURL *easy)
 {
-	return must_fail() ? CURLM_OUT_OF_MEMORY : __real_curl_multi_add_handle(multi, easy);
+	if (must_fail())
+		return CURLM_OUT_OF_MEMORY;
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++)
+		if (!taken[i].multi || taken[i].multi == multi) {
+			taken[i].multi = multi;
+			taken[i].requests++;
+			break;
+		}
+	return __real_curl_multi_add_handle(multi, easy);
 }
 
 /* The third argument is a pointer. */
@@ -186,6 +199,27 @@ static void any_call_into_libcurl_may_fail(void **state)
 	http_server_stop(server);
 }
 
+static void a_multi_never_holds_more_than_its_share(void **state)
+{
+	(void)state;
+	enum { MULTIS = 3, MANY = MULTIS * HTTP_CLIENT_SHARD_MAX - 1 };
+	struct http_server *server = http_server_start(NULL);
+	struct http_client *c;
+	struct error error;
+	char url[64];
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/echo", http_server_port(server));
+	struct http_request r = { .url = url, .timeout_ms = 60000, .response_bytes_max = 1000 };
+	memset(taken, 0, sizeof(taken));
+	assert_ok(http_client_new(NULL, &c, &error), &error);
+	for (uint64_t i = 0; i < MANY; i++)
+		assert_ok(http_client_start(c, i, &r, &error), &error);
+	for (size_t i = 0; i < MULTIS; i++)
+		assert_int_equal(taken[i].requests, i + 1 < MULTIS ? HTTP_CLIENT_SHARD_MAX : HTTP_CLIENT_SHARD_MAX - 1);
+	assert_null(taken[MULTIS].multi);
+	http_client_free(c);
+	http_server_stop(server);
+}
+
 static void any_allocation_of_a_size_from_outside_may_fail(void **state)
 {
 	(void)state;
@@ -206,6 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_call_into_libcurl_may_fail),
+		cmocka_unit_test(a_multi_never_holds_more_than_its_share),
 		cmocka_unit_test(any_allocation_of_a_size_from_outside_may_fail),
 	};
 	return cmocka_run_group_tests_name("http_faults", tests, NULL, NULL);

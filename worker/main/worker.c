@@ -279,8 +279,9 @@ static enum err_code start_link(struct worker *w, struct error *reterr)
 
 static enum err_code start_threads(struct worker *w, struct error *reterr)
 {
-	struct outbox_thread_options outbox = { w->outbox,    w->outbox_ring,         w->link_ring,
-		                                w->net_rings, w->options.net_threads, w->metrics, 0 };
+	struct outbox_thread_options outbox = {
+		w->outbox, w->outbox_ring, w->link_ring, w->net_rings, w->options.net_threads, w->metrics, 0
+	};
 	struct score_options score = { w->score_ring, w->link_ring, w->net_rings, w->options.net_threads,
 		                       w->options.score_threads };
 	enum err_code err = start_nets(w, reterr);

@@ -270,7 +270,16 @@ static void write_outcome(struct actions *a, const struct sched_action *act)
 	put(a, d);
 }
 
-static struct msg_record attempt_record(const struct sched_unreported *u)
+/* When a death was written and when an outbox had spoken decide what is still open: a wall clock that steps back must
+ * not turn them around. */
+static int64_t stamp(struct actions *a)
+{
+	int64_t wall_ms = clock_wall_ms();
+	a->stamp_ms = MAX_OF(a->stamp_ms + 1, wall_ms);
+	return a->stamp_ms;
+}
+
+static struct msg_record attempt_record(const struct sched_unreported *u, int64_t at_ms)
 {
 	return (struct msg_record){ .kind = RECORD_ATTEMPT,
 		                    .run_id = u->run_id,
@@ -284,7 +293,7 @@ static struct msg_record attempt_record(const struct sched_unreported *u)
 		                    .evidence = u->started ? STR("started") : STR("may have started"),
 		                    .retry_after_ms = -1,
 		                    .cost_nanousd = -1,
-		                    .at_ms = clock_wall_ms() };
+		                    .at_ms = at_ms };
 }
 
 /* What one worker held may be of several runs: one batch for each writer, since a run's rows are one writer's alone. */
@@ -292,13 +301,14 @@ static void write_attempts(struct actions *a, const struct sched_action *act)
 {
 	size_t count = act->attempts.count;
 	const struct sched_unreported *all = act->attempts.unreported;
+	int64_t at_ms = stamp(a);
 	for (uint32_t index = 0, written = 0; written < count; index++) {
 		struct deferred *d = deferred_new(DEFER_RECORDS);
 		d->outbox = act->attempts.outbox;
 		d->records = arena_new(&d->arena, count, sizeof(*d->records));
 		for (size_t i = 0; i < count; i++)
 			if (writers_index(all[i].run_id) == index)
-				d->records[d->record_count++] = attempt_record(&all[i]);
+				d->records[d->record_count++] = attempt_record(&all[i], at_ms);
 		written += (uint32_t)d->record_count;
 		if (d->record_count)
 			put(a, d);
@@ -340,6 +350,7 @@ static void write_outbox_job(struct actions *a, enum writer_job_kind kind, struc
 	struct deferred *d = deferred_new(DEFER_JOB);
 	d->job.kind = kind;
 	d->job.outbox.outbox = outbox;
+	d->job.outbox.at_ms = stamp(a);
 	put_job(a, d, 0);
 }
 

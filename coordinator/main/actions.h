@@ -15,6 +15,7 @@ struct actions {
 	struct writers *writers;
 	struct loader *loader;
 	uint64_t term;
+	int64_t stamp_ms; /* the last of stamp(): the wall clock, but it only rises */
 	struct content content;
 	struct deferred *first, **last; /* what did not fit yet */
 };

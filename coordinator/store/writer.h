@@ -110,6 +110,7 @@ struct writer_worker {
 };
 struct writer_outbox {
 	struct outbox_id outbox;
+	int64_t at_ms; /* LOST_CLOSED: what was lost before that is closed; 0: when the job was added */
 };
 
 struct writer_job {

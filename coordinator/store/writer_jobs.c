@@ -101,7 +101,8 @@ static const struct pg_statement *put_job(struct writer *w, const struct writer_
 	case WRITER_LOST_CLOSED:
 		put_outbox(p, &job->outbox.outbox);
 		pg_params_i64(p, (int64_t)w->settings.term);
-		pg_params_i64(p, job->asked_at_ms - 1); /* what is lost in the moment of closing stays open */
+		/* what is lost in the moment of closing stays open */
+		pg_params_i64(p, (job->outbox.at_ms ? job->outbox.at_ms : job->asked_at_ms) - 1);
 		return &lost_closed;
 	}
 	return NULL;

@@ -166,6 +166,10 @@ void calls_cancel(struct world *w, struct crew *c, uint64_t sample_id)
 	const uint32_t *i = map_get_u64(&c->calls, sample_id);
 	struct exec_event ev = { .kind = EXEC_EV_CANCEL };
 	if (i)
+		world_log(w, "worker %u gives up r%llu:%llu", c->index,
+		          (unsigned long long)exec_key(w->calls[*i].exec)->run_id,
+		          (unsigned long long)exec_key(w->calls[*i].exec)->sample_no);
+	if (i)
 		feed(w, c, *i, &ev);
 }
 

@@ -16,6 +16,13 @@ int64_t desk_wall_ms(const struct world *w, const struct desk *d)
 	return 1700000000000 + (int64_t)w->now_ms + d->wall_skew_ms;
 }
 
+int64_t desk_stamp_ms(const struct world *w, struct desk *d)
+{
+	int64_t wall_ms = desk_wall_ms(w, d);
+	d->stamp_ms = MAX_OF(d->stamp_ms + 1, wall_ms);
+	return d->stamp_ms;
+}
+
 /* ---- the process ---- */
 
 void desk_begin(struct world *w, uint32_t index)
@@ -75,6 +82,7 @@ void desk_start(struct world *w, struct desk *d)
 		return;
 	world_log(w, "coordinator %u stands by", d->index);
 	d->role = DESK_STANDBY;
+	d->stamp_ms = 0;
 	d->config = (struct session_config){ .mode = SESSION_STANDBY, .timeline = w->ledger.timeline };
 	if (w->plan.coord_count > 1 && w->desks[1 - d->index].role == DESK_LEADS)
 		d->config.leader = endpoints[1 - d->index];

@@ -132,7 +132,7 @@ static void write_outcome(struct world *w, struct desk *d, const struct sched_ac
 	pen_records(w, d, 0, r, 1);
 }
 
-static struct msg_record attempt_record(const struct world *w, const struct desk *d, const struct sched_unreported *u)
+static struct msg_record attempt_record(const struct sched_unreported *u, int64_t at_ms)
 {
 	return (struct msg_record){ .kind = RECORD_ATTEMPT,
 		                    .run_id = u->run_id,
@@ -144,19 +144,20 @@ static struct msg_record attempt_record(const struct world *w, const struct desk
 		                    .given_up = u->error_class == CLASS_LOST && u->started,
 		                    .attempt_count = u->error_class == CLASS_LOST && u->alone ? 1 : 0,
 		                    .retry_after_ms = -1,
-		                    .at_ms = desk_wall_ms(w, d) };
+		                    .at_ms = at_ms };
 }
 
 /* One batch for each writer, since a run's rows are one writer's alone. */
 static void write_attempts(struct world *w, struct desk *d, const struct sched_action *a)
 {
 	const struct sched_unreported *all = a->attempts.unreported;
+	int64_t at_ms = desk_stamp_ms(w, d);
 	for (uint32_t which = 0; which < PLAN_PENS; which++) {
 		size_t count = 0;
 		struct msg_record *records = mem_new(a->attempts.count + 1, sizeof(*records));
 		for (size_t i = 0; i < a->attempts.count; i++)
 			if (all[i].run_id % PLAN_PENS == which)
-				records[count++] = attempt_record(w, d, &all[i]);
+				records[count++] = attempt_record(&all[i], at_ms);
 		if (count)
 			pen_records(w, d, world_outbox_no(&a->attempts.outbox), records, count);
 		else
@@ -173,6 +174,7 @@ static void write_job(struct world *w, struct desk *d, const struct sched_action
 	} else if (a->kind == SCHED_DO_LOST_CLOSED) {
 		b = pen_job(w, d, JOB_LOST_CLOSED, 0);
 		b->outbox_no = world_outbox_no(&a->outbox);
+		b->asked_ms = desk_stamp_ms(w, d);
 	} else {
 		b = pen_job(w, d, JOB_RUN_STATE, a->ended.run_id);
 		b->state = a->ended.state;

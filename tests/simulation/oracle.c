@@ -199,8 +199,11 @@ void oracle_called_over(struct world *w, uint32_t worker)
 void oracle_stalled(struct world *w, struct crew *c)
 {
 	for (uint32_t at = w->oracle.live[c->index]; at; at = ask_at(w, at)->link_next)
-		if (ask_at(w, at)->net == c->stalled_net)
+		if (ask_at(w, at)->net == c->stalled_net) {
+			/* If the same outbox gets the sample again, its report of that ask closes this one's place. */
+			ask_at(w, at)->unlogged = true;
 			oracle_excuse(w, ask_at(w, at));
+		}
 }
 
 void oracle_leased(struct world *w, struct desk *d, const struct sched_action *a, uint32_t worker)

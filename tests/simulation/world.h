@@ -226,7 +226,7 @@ struct desk {
 	uint64_t loan_ids, loader_ms;
 	uint64_t paused_until_ms; /* SIGSTOP */
 	uint64_t cut_until_ms;    /* from the database alone */
-	int64_t wall_skew_ms;
+	int64_t wall_skew_ms, stamp_ms;
 	uint64_t beat_seen, beat_term_seen, watched_since_ms;
 	uint64_t led_since_ms;
 	uint64_t *heard_ms; /* by worker: last Hello or Renew of its present outbox, in this term; 0: none */
@@ -465,6 +465,7 @@ void desk_commit(struct world *w, struct desk *d, const struct share *share);
 void desk_event(struct world *w, const struct event *ev);
 bool desk_is_paused(const struct world *w, const struct desk *d);
 int64_t desk_wall_ms(const struct world *w, const struct desk *d);
+int64_t desk_stamp_ms(const struct world *w, struct desk *d); /* the same, but it only rises */
 void doer_carry_out(struct world *w, struct desk *d, const struct sched_action *a);
 void loader_begin_term(struct world *w, struct desk *d);
 void loader_items(struct world *w, struct desk *d, uint64_t run_id, uint64_t from, uint64_t to);

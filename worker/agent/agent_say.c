@@ -17,7 +17,7 @@ static bool is_alive(const struct agent *a, const struct agent_sample *s)
 	return true;
 }
 
-static struct msg_held_lease say_lease(const struct agent *a, const struct agent_lease *l, bool names_samples,
+static struct msg_held_lease say_lease(const struct agent *a, struct agent_lease *l, bool names_samples,
                                        struct agent_actions *out)
 {
 	size_t bytes = bits_byte_len(l->sample_count);
@@ -26,11 +26,15 @@ static struct msg_held_lease say_lease(const struct agent *a, const struct agent
 	if (names_samples)
 		sample_nos = arena_new(&out->arena, l->sample_count, sizeof(*sample_nos));
 	for (uint32_t i = 0; i < l->sample_count; i++) {
-		const struct agent_sample *s = &l->samples[i];
+		struct agent_sample *s = &l->samples[i];
 		if (sample_nos)
 			sample_nos[i] = s->sample_no;
-		if (s->state == SAMPLE_GONE || !is_alive(a, s))
+		if (s->state == SAMPLE_GONE)
 			continue;
+		if (!is_alive(a, s)) { /* somebody else may get it: should its thread turn again, it only ends */
+			s->unwanted = true;
+			continue;
+		}
 		bits_put(held, i);
 		if (s->started)
 			bits_put(started, i);

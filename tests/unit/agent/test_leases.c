@@ -339,6 +339,26 @@ static void a_sample_of_a_refused_lease_is_not_asked_again(void **state)
 	assert_false(trace_has(f, "resume"));
 }
 
+static void a_sample_whose_thread_stood_still_is_not_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	connect_first(f);
+	grant(f, 1, 1, 1, 0);
+	lease(f, 1, 1, 1, plain); /* on net 0 */
+	for (uint64_t i = 1; i <= 5; i++) {
+		until(f, 1000 + i * 1000);
+		turned(f, 1);
+		renewed(f, 1, 1 + i);
+	}
+	assert_true(trace_has(f, "(1,1) held 0 started 0"));
+	turned(f, 0);
+	forget(f);
+	ask_failed(f, id(1, 0), 100); /* by now somebody else may be at it */
+	assert_true(trace_has(f, "released (1,1) abandoned 0"));
+	until(f, 7000);
+	assert_false(trace_has(f, "resume"));
+}
+
 static void in_a_new_session_nothing_starts_before_its_grant(void **state)
 {
 	struct fixture *f = *state;
@@ -548,6 +568,7 @@ int main(void)
 		TEST(a_revocation_may_ask_to_abandon_what_is_under_way),
 		TEST(a_refused_lease_is_dropped_unless_started),
 		TEST(a_sample_of_a_refused_lease_is_not_asked_again),
+		TEST(a_sample_whose_thread_stood_still_is_not_asked_again),
 		TEST(in_a_new_session_nothing_starts_before_its_grant),
 		TEST(a_hello_names_every_sample_that_is_held),
 		TEST(cut_off_for_long_it_drops_what_it_did_not_start),

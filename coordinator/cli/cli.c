@@ -1,4 +1,5 @@
 #include "coordinator/cli/cli.h"
+#include "common/base/unicode.h"
 #include "common/base/wrap.h"
 #include "common/io/fs.h"
 #include "common/io/signals.h"
@@ -98,16 +99,19 @@ void cli_print_line(const char *format, ...)
 
 void cli_print_wrapped(const struct cli *c, const char *format, ...)
 {
-	struct buf text, lines;
+	struct buf text, shown, lines;
 	va_list args;
 	buf_init(&text, 1 << 20);
-	buf_init(&lines, 2 << 20);
+	buf_init(&shown, 8 << 20);
+	buf_init(&lines, 16 << 20);
 	va_start(args, format);
 	(void)buf_vprintf(&text, format, args); /* a cut line is still worth showing */
 	va_end(args);
-	(void)wrap_text(buf_str(&text), c->width, &lines);
+	(void)unicode_visible(buf_str(&text), &shown);
+	(void)wrap_text(buf_str(&shown), c->width, &lines);
 	cli_print(buf_str(&lines));
 	buf_done(&lines);
+	buf_done(&shown);
 	buf_done(&text);
 }
 

@@ -44,7 +44,7 @@ enum cli_exit cli_fail_text(const struct cli *c, enum cli_exit status, const cha
 void cli_note(const struct cli *c, const char *format, ...) PRINTF_LIKE(2, 3); /* to stderr, unless --quiet */
 void cli_print(struct str text);                                               /* to stdout, whole */
 void cli_print_line(const char *format, ...) PRINTF_LIKE(1, 2);
-/* The same, broken at the terminal's width. */
+/* One line, its control characters made visible, broken at the terminal's width. */
 void cli_print_wrapped(const struct cli *c, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Last of all: what stdout did not take is a failure (a full disk), unless its reader only went away. */
 enum cli_exit cli_finish(const struct cli *c, enum cli_exit status);

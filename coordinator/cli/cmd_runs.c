@@ -20,34 +20,79 @@ static void put_part(const struct json *r, struct buf *out)
 		(void)buf_printf(out, "%s%lld epochs", out->len ? ", " : "", epochs);
 }
 
-static void print_run_row(const struct json *r)
+/* A name in its column, cut with "..." where it is longer. */
+static void put_cell(struct buf *line, struct str text, unsigned columns)
 {
-	char suite[200], done[60];
-	struct buf part;
+	struct buf shown;
+	buf_init(&shown, 4096);
+	(void)unicode_visible(text, &shown); /* what does not fit here is cut below as well */
+	struct str cell = buf_str(&shown);
+	bool cut = unicode_width(cell) > columns;
+	while (cut && cell.len && unicode_width(cell) + 3 > columns)
+		do
+			cell.len--;
+		while (cell.len && ((unsigned char)cell.data[cell.len] & 0xC0) == 0x80);
+	(void)buf_printf(line, "%.*s%s", STR_ARG(cell), cut ? "..." : "");
+	for (unsigned width = unicode_width(cell) + (cut ? 3 : 0); width < columns; width++)
+		(void)buf_append_char(line, ' ');
+	buf_done(&shown);
+}
+
+struct columns { /* of names, by the terminal's width; a narrow one has no room for dates */
+	bool created;
+	unsigned suite, model;
+};
+
+static struct columns columns_of(const struct cli *c)
+{
+	enum { FIXED = 43, CREATED = 18, SUITE_MAX = 40, MODEL_MAX = 24, LEAST = 37 };
+	struct columns k = { .created = c->width >= FIXED + CREATED + LEAST };
+	unsigned fixed = FIXED + (k.created ? CREATED : 0), names = MAX_OF(c->width, fixed + LEAST) - fixed;
+	k.suite = MIN_OF(names * 3 / 5, (unsigned)SUITE_MAX);
+	k.model = MIN_OF(names - k.suite, (unsigned)MODEL_MAX);
+	return k;
+}
+
+static void print_head(struct columns k)
+{
+	cli_print_line("%6s  %s%-*s %-*s %-11s %13s %7s", "run", k.created ? "created (UTC)     " : "", (int)k.suite,
+	               "suite", (int)k.model, "model", "state", "done", "missing");
+}
+
+static void print_run_row(const struct cli *c, const struct json *r, struct columns k)
+{
+	char suite[400], done[60];
+	struct buf part, line;
 	struct str created = json_str_or(json_get(r, "created_at"), STR("?"));
 	(void)snprintf(suite, sizeof(suite), "%.*s@%lld", STR_ARG(json_str_or(json_get(r, "suite"), STR("?"))),
 	               (long long)json_i64_or(json_get(r, "suite_version"), 0));
 	(void)snprintf(done, sizeof(done), "%lld/%lld",
 	               (long long)json_i64_or(json_pointer(r, STR("/progress/done")), 0),
 	               (long long)json_i64_or(json_pointer(r, STR("/progress/total")), 0));
+	buf_init(&line, 8192);
+	(void)buf_printf(&line, "%6lld  ", (long long)json_i64_or(json_get(r, "id"), 0));
+	if (k.created)
+		(void)buf_printf(&line, "%-16.*s  ", STR_ARG(str_slice(created, 0, 16)));
+	put_cell(&line, str_from(suite), k.suite);
+	(void)buf_append_char(&line, ' ');
+	put_cell(&line, json_str_or(json_get(r, "model"), STR("?")), k.model);
+	cli_print_line("%.*s %-11.*s %13s %7lld", STR_ARG(buf_str(&line)),
+	               STR_ARG(json_str_or(json_get(r, "state"), STR("?"))), done,
+	               (long long)json_i64_or(json_pointer(r, STR("/progress/missing")), 0));
 	buf_init(&part, 8192);
 	put_part(r, &part); /* cut when it is too long: a mark in a list */
-	cli_print_line("%6lld  %-16.*s  %-28s %-20.*s %-11.*s %15s %8lld%s%.*s",
-	               (long long)json_i64_or(json_get(r, "id"), 0), STR_ARG(str_slice(created, 0, 16)), suite,
-	               STR_ARG(json_str_or(json_get(r, "model"), STR("?"))),
-	               STR_ARG(json_str_or(json_get(r, "state"), STR("?"))), done,
-	               (long long)json_i64_or(json_pointer(r, STR("/progress/missing")), 0), part.len ? "  " : "",
-	               STR_ARG(buf_str(&part)));
+	if (part.len)
+		cli_print_wrapped(c, "        %.*s", STR_ARG(buf_str(&part)));
 	buf_done(&part);
+	buf_done(&line);
 }
 
 static void print_listed(const struct cli *c, const struct json *r, bool first)
 {
-	(void)c;
+	struct columns k = columns_of(c);
 	if (first)
-		cli_print_line("%6s  %-16s  %-28s %-20s %-11s %15s %8s", "run", "created (UTC)", "suite", "model",
-		               "state", "done", "missing");
-	print_run_row(r);
+		print_head(k);
+	print_run_row(c, r, k);
 }
 
 /* The probes of `models probe` are runs too, but nobody's measurements. */

@@ -130,6 +130,10 @@ class Commands(LabCase):
         _, slice_run = lab.run("parts", "m", "--slice", "stratum=s1")
         self.assertEqual(items(slice_run), [f"q-{i:05}" for i in range(1, 100, 4)])
         self.assertIn("stratum=s1", lab.assay("runs", "show", slice_run).out)
+        listed = lab.assay("runs", "list", "--suite", "parts").out
+        self.assertRegex(listed, r"(?m)^ +slice stratum=s1$")
+        self.assertRegex(listed, r"(?m)^ +limit 20, seed 3$")
+        self.assertLessEqual(max(map(len, listed.splitlines())), 100)
         lab.assay("run", "parts", "--model", "m", "--slice", "stratum=nothing", ok=4)
         lab.assay("run", "parts", "--model", "m", "--slice", "colour=red", ok=2)
         self.assertIn("paired on 20 of 20", lab.assay("compare", first, same).out)

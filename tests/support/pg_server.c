@@ -143,7 +143,8 @@ const char *pg_server_folder(const struct pg_server *s)
 	return s->folder;
 }
 
-/* Backends are heads of sessions of their own: their parent is what they have in common. */
+/* Backends are heads of sessions of their own: their parent is what they have in common. Counts those that live: a
+ * zombie has let go of the shared memory. */
 static size_t signal_children(pid_t parent, int signal)
 {
 	size_t count = 0;
@@ -163,6 +164,8 @@ static size_t signal_children(pid_t parent, int signal)
 		while (rest.len && rest.data[0] != ')')
 			rest = str_slice(rest, 1, rest.len);
 		struct str fields = str_slice(rest, 4, rest.len), field; /* ") S PARENT ..." */
+		if (rest.len < 4 || rest.data[2] == 'Z')
+			continue;
 		if (!str_split(&fields, ' ', &field) || !str_to_i64(field, &its_parent) || its_parent != parent)
 			continue;
 		count++;
@@ -177,8 +180,9 @@ static size_t signal_children(pid_t parent, int signal)
 void pg_server_kill(struct pg_server *s)
 {
 	pid_t pid = process_pid(s->process);
-	process_kill(s->process, SIGSTOP); /* it starts no one between the two */
-	(void)signal_children(pid, SIGKILL);
+	process_kill(s->process, SIGSTOP);        /* it starts no one between the two */
+	while (signal_children(pid, SIGKILL) > 0) /* one that still dies would keep the next server from starting */
+		(void)poll(NULL, 0, 1);
 	process_kill(s->process, SIGKILL);
 	(void)!process_wait(s->process, STOP_MS, NULL, NULL); /* SIGKILL does not fail */
 	process_free(s->process);

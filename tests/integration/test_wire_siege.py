@@ -87,8 +87,10 @@ class WireSiege(LabCase):
             self.assertTrue(self.coordinator.alive(), lab.log("coordinator")[-3000:])
             self.assertLess(self.rss_max - rss_before, RSS_MORE_MAX)
         self.assertLess(lab.run_done(run), ITEMS * epochs, "the run ended before the siege: the figure says nothing")
-        self.assertGreater(min(t["tried"] for t in told), 0.9 * CONNECTS_PER_S * PHASE_S, told)
-        self.assertGreater(min(t["shaken"] for t in told), 0.9 * HANDSHAKES_PER_S * PHASE_S, told)
+        # An attacker who is starved itself measures nothing; of a saturated machine it gets what it gets.
+        attacked = 0.9 if share_min == SHARE_MIN else 0.6
+        self.assertGreater(min(t["tried"] for t in told), attacked * CONNECTS_PER_S * PHASE_S, told)
+        self.assertGreater(min(t["shaken"] for t in told), attacked * HANDSHAKES_PER_S * PHASE_S, told)
         share = sum(p[1] for p in pairs) / sum(p[0] for p in pairs)
         print(f"\nsiege of model {model}{' ' + manner[0] if manner else ''}: share {share:.2f}; quiet and besieged per s "
               f"{', '.join(f'{a:.0f} {b:.0f}' for a, b in pairs)}; the coordinator's size {self.rss_max >> 20} MiB")

@@ -215,8 +215,10 @@ void worker_renew(struct schedule *s, uint32_t worker_id, const struct msg_renew
 	struct worker *w = worker_find(s, worker_id);
 	if (!w)
 		return;
-	if (w->expired)
+	if (w->expired) { /* it had stopped, say: there is no Hello from which on its outbox speaks */
 		slice_all_due(s);
+		unsettle(s, w);
+	}
 	w->expired = false;
 	w->renewed = true;
 	w->frame_seen = MIN_OF(m->frame_seen, w->frame_no);

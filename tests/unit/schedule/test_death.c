@@ -265,6 +265,21 @@ static void a_worker_that_was_only_cut_off_takes_its_deaths_back(void **state)
 	            0); /* not alone: one death counts */
 }
 
+static void what_a_worker_that_had_stopped_may_have_asked_is_closed_after_its_renewal_too(void **state)
+{
+	struct trace *t = *state;
+	admit(t, plain_run(1, 2));
+	join(t, 1, 1, 2);
+	renew(t, 1, 2);
+	wait_until(t, 4200);
+	renew(t, 1, 0); /* in its old session: it never heard that it was away */
+	wait_until(t, 6900);
+	renew(t, 1, 0);
+	buf_clear(&t->text);
+	wait_until(t, 7200);
+	assert_trace(t, "7200 lost_closed o1\n");
+}
+
 static void where_nobody_can_know_being_near_five_deaths_makes_a_suspect_but_convicts_nobody(void **state)
 {
 	struct trace *t = *state;
@@ -330,6 +345,7 @@ int main(void)
 		TEST(a_worker_that_comes_back_and_says_died_counts_one_death_not_two),
 		TEST(a_worker_that_restarts_within_its_deadline_counts_the_death_that_it_reports),
 		TEST(a_worker_that_was_only_cut_off_takes_its_deaths_back),
+		TEST(what_a_worker_that_had_stopped_may_have_asked_is_closed_after_its_renewal_too),
 		TEST(where_nobody_can_know_being_near_five_deaths_makes_a_suspect_but_convicts_nobody),
 		TEST(orderly_stops_never_count),
 		TEST(a_sample_that_kills_its_model_server_is_a_suspect_too),

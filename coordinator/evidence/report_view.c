@@ -123,7 +123,7 @@ void report_view_head(struct report_view *v)
 	if (run->status.len && !str_eq(run->status, STR("done"))) {
 		report_format_label(out, run->status, 40, 0);
 		buf_append_c(out, run->reason.len ? ": " : "");
-		report_format_label(out, run->reason, 200, 0);
+		report_format_label(out, run->reason, 400, 0);
 		buf_append_char(out, '\n');
 	}
 }

@@ -62,6 +62,15 @@ static enum sched_wait unable_wait(const struct schedule *s, const struct run *r
 	}
 }
 
+static bool says_paused(const struct route *route, uint64_t now_ms, char *text, size_t size)
+{
+	if (route->paused_until_ms <= now_ms)
+		return false;
+	(void)snprintf(text, size, "route %.*s is paused for %llu s more: rate limited", STR_ARG(route->name),
+	               ULL((route->paused_until_ms - now_ms + 999) / 1000));
+	return true;
+}
+
 static enum sched_wait route_wait(const struct schedule *s, const struct run *r, uint64_t now_ms, char *text,
                                   size_t size)
 {
@@ -74,11 +83,8 @@ static enum sched_wait route_wait(const struct schedule *s, const struct run *r,
 		(void)snprintf(text, size, "%.*s", STR_ARG(route->blocked_text));
 		return WAIT_ROUTE_BLOCKED;
 	}
-	if (route->paused_until_ms > now_ms) {
-		(void)snprintf(text, size, "route %.*s is paused for %llu s more: rate limited", STR_ARG(route->name),
-		               ULL((route->paused_until_ms - now_ms + 999) / 1000));
+	if (says_paused(route, now_ms, text, size))
 		return WAIT_ROUTE_PAUSED;
-	}
 	if (s->connected_count == 0) {
 		(void)snprintf(text, size, "no worker is connected");
 		return WAIT_NO_WORKER;
@@ -95,6 +101,10 @@ static enum sched_wait run_wait(const struct schedule *s, struct run *r, uint64_
 			               run_storing(r) == 1 ? " is" : "s are");
 			return WAIT_STORE;
 		}
+		/* What is with workers waits for the provider as well. */
+		if (r->state == SCHED_STATE_RUNNING && r->route != NO_SLOT &&
+		    says_paused(s->routes[r->route], now_ms, text, size))
+			return WAIT_ROUTE_PAUSED;
 		if (r->leased == 1)
 			(void)snprintf(text, size, "the last sample is with a worker");
 		else

@@ -268,6 +268,26 @@ class Commands(LabCase):
         self.assertGreaterEqual(lab.metric('assay_runs_waiting{cause="in_flight"}'), 1)
         self.assertEqual(lab.metric("assay_database_reachable"), 1)
 
+    def test_a_paused_and_a_blocked_route_are_told(self):
+        lab = self.lab
+        busy = lab.endpoint("--rate-limit-share", 1, "--retry-after-ms", 20000)
+        lab.add_model("busy", busy.url + "/v1")
+        lab.assay("suite", "push", lab.write_suite(400, name="limited"))
+        run = lab.start("limited", "busy")
+        wait = wait_until(lambda: [w for w in lab.run_json(run)["waiting_for"] if w["cause"] == "route_paused"], 20,
+                          "the route is paused")
+        self.assertRegex(wait[0]["text"], r"^route busy is paused for \d+ s more")
+        self.assertRegex(lab.assay("runs", "show", run).out, r"waits for +route busy is paused for \d+ s more")
+        self.assertEqual(lab.metric('assay_routes{state="paused"}'), 1)
+        lab.assay("runs", "cancel", run)
+        lab.add_model("bad-quota", self.endpoint.url + "/v1")
+        result, run = lab.run("limited", "bad-quota", ok=12)
+        self.assertIn("route bad-quota is blocked: its quota is used up", result.out)
+        self.assertRegex(lab.assay("doctor", ok=1).out, r"(?m)^bad +route +route bad-quota is blocked")
+        self.assertEqual(lab.metric('assay_routes{state="blocked"}'), 1)
+        lab.add_model("bad-quota", self.endpoint.url + "/v1", model="m")  # mended: another configuration of the name
+        self.assertEqual(lab.run("limited", "bad-quota")[0].code, 0)
+
     def test_a_run_without_a_worker_says_so_and_goes_on_when_one_comes(self):
         lab = self.lab
         keys = {k["name"]: k["key"] for k in lab.json("workers", "keys")["items"]}

@@ -137,6 +137,21 @@ static void retry_after_pauses_the_route_for_every_worker_once_an_episode(void *
 	assert_true(str_find(buf_str(&t->text), STR("3000 lease w")) >= 0);
 }
 
+static void a_pause_is_told_of_a_run_whose_samples_are_all_out(void **state)
+{
+	struct trace *t = *state;
+	admit(t, plain_run(1, 2));
+	join(t, 1, 1, 4);
+	renew(t, 1, 4);
+	assert_int_equal(view_of(t, 1).wait, WAIT_IN_FLIGHT);
+	failed(t, 1, 1, 0, CLASS_RATE_LIMITED, false, 1, 2000);
+	struct sched_run_view v = view_of(t, 1);
+	assert_int_equal(v.pending, 0);
+	assert_int_equal(v.wait, WAIT_ROUTE_PAUSED);
+	t->now_ms = 2000;
+	assert_int_equal(view_of(t, 1).wait, WAIT_IN_FLIGHT);
+}
+
 static void a_rate_limit_without_a_time_is_the_workers_own_business(void **state)
 {
 	struct trace *t = *state;
@@ -278,6 +293,7 @@ int main(void)
 		TEST(a_record_that_comes_twice_counts_once),
 		TEST(the_time_of_a_sample_is_used_up_over_its_attempts),
 		TEST(retry_after_pauses_the_route_for_every_worker_once_an_episode),
+		TEST(a_pause_is_told_of_a_run_whose_samples_are_all_out),
 		TEST(a_rate_limit_without_a_time_is_the_workers_own_business),
 		TEST(a_spent_quota_ends_the_run_with_its_reason_once_nothing_is_out),
 		TEST(a_permanent_failure_that_comes_late_spares_the_next_worker_the_ask),

@@ -18,7 +18,7 @@ enum {
 	HEALTH_TIMEOUT_MS = 5000,
 	BACKOFF_FIRST_MS = 1000,
 	BACKOFF_MAX_MS = 60 * 1000,
-	BACKOFF_WAS_UP_MAX_MS = 8 * 1000, /* of one that could be started: perhaps a sample kills it */
+	BACKOFF_WAS_UP_MAX_MS = 4 * 1000, /* of one that could be started: perhaps a sample kills it */
 	GOOD_HEALTH_MS = 60 * 1000,
 	STOP_GRACE_MS = 5000,
 	LOG_BYTES_MAX = 16 << 20,

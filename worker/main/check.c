@@ -1,5 +1,6 @@
 #include "worker/main/check.h"
 #include "common/io/fs.h"
+#include "worker/main/check_gsm8k.h"
 #include <stdio.h>
 
 enum { FILE_BYTES_MAX = 256 << 20, WHY_BYTES_MAX = 2000 };
@@ -11,6 +12,7 @@ struct check_method {
 
 /* One row a metric; ends with a row without a name. */
 static const struct check_method methods[] = {
+	{ "gsm8k_extract", check_gsm8k },
 	{ NULL, NULL },
 };
 

@@ -71,7 +71,7 @@ static void turn_at(struct world *w, struct crew *c, uint64_t at_ms)
 void crew_turn_soon(struct world *w, struct crew *c)
 {
 	if (c->alive)
-		turn_at(w, c, w->now_ms);
+		turn_at(w, c, w->now_ms + w->plan.workers[c->index].lag_ms);
 }
 
 void crew_post(struct world *w, struct crew *c, const struct post *p)
@@ -281,7 +281,7 @@ void crew_keep(struct world *w, struct crew *c, uint32_t call, struct record *r)
 		.call = call, .gen = w->calls[call].gen, .sample_id = w->calls[call].sample_id, .record = r
 	};
 	if (!c->outbox_due && !c->syncing)
-		world_after_all(w, w->now_ms, EV_OUTBOX, c->index, c->life, 0);
+		world_after_all(w, w->now_ms + w->plan.workers[c->index].lag_ms, EV_OUTBOX, c->index, c->life, 0);
 	c->outbox_due = true;
 }
 

@@ -53,12 +53,27 @@ static bool run_one(struct world *w, uint64_t seed, const struct options *o, str
 	return fine;
 }
 
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return x < y ? -1 : x > y;
+}
+
 static uint64_t run_share(const struct options *o, uint32_t job, struct tally *sum)
 {
 	struct world *w = mem_new(1, sizeof(*w));
-	uint64_t failed = 0;
-	for (uint64_t seed = o->from + job; seed <= o->to && failed < FAILURES_MAX; seed += o->jobs)
+	uint64_t failed = 0, count = (o->to - o->from) / o->jobs + 1;
+	double *each = mem_new(count, sizeof(*each));
+	count = 0;
+	for (uint64_t seed = o->from + job; seed <= o->to && failed < FAILURES_MAX; seed += o->jobs) {
+		double began = seconds();
 		failed += !run_one(w, seed, o, sum);
+		each[count++] = seconds() - began;
+	}
+	qsort(each, count, sizeof(*each), compare);
+	if (job == 0 && count > 2)
+		(void)printf("median seed: %.1f ms, %.0f a second\n", each[count / 2] * 1000, 1 / each[count / 2]);
+	mem_free(each);
 	mem_free(w);
 	(void)fflush(stdout); /* whoever reads it sees what came */
 	return failed;

@@ -278,27 +278,47 @@ void oracle_told(struct world *w, const struct sched_committed *r)
 
 /* ---- what is said ---- */
 
+static const struct msg_record *record_of(const struct crew *c, const struct outbox_part *p,
+                                          const struct outbox_slot *s)
+{
+	for (size_t k = c->drawer.count; k-- > 0;)
+		if (c->drawer.segments[k].no == p->segment_no)
+			return &c->drawer.segments[k].entries[s->at].record->m;
+	return NULL;
+}
+
+static size_t first_at_or_above(const struct outbox_part *p, uint64_t record_no)
+{
+	size_t low = 0, high = p->len;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (p->slots[middle].record_no < record_no)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* A worker forgets exactly what is durable. */
 void oracle_trimmed(struct world *w, struct crew *c, const struct record_range *ranges, size_t count)
 {
 	const struct outbox_index *x = &c->drawer.index;
-	for (size_t p = 0; p < x->part_count; p++)
-		for (size_t i = 0; i < x->parts[p].len; i++) {
-			const struct outbox_slot *s = &x->parts[p].slots[i];
-			bool named = false;
-			for (size_t k = 0; k < count && !s->done; k++)
-				named |= s->record_no >= ranges[k].first && s->record_no <= ranges[k].last;
-			if (!named || s->kind == OUTBOX_ANSWER)
+	for (size_t k = 0; k < count * x->part_count; k++) {
+		const struct record_range *range = &ranges[k / x->part_count];
+		const struct outbox_part *p = &x->parts[k % x->part_count];
+		for (size_t i = first_at_or_above(p, range->first); i < p->len; i++) {
+			const struct outbox_slot *s = &p->slots[i];
+			if (s->record_no > range->last)
+				break;
+			if (s->done || s->kind == OUTBOX_ANSWER)
 				continue;
-			const struct drawer_segment *seg = NULL;
-			for (size_t k = 0; k < c->drawer.count; k++)
-				if (c->drawer.segments[k].no == x->parts[p].segment_no)
-					seg = &c->drawer.segments[k];
-			const struct msg_record *r = &seg->entries[s->at].record->m;
-			if (!ledger_knows_ask(w, r->run_id, r->sample_no, r->ask_id))
+			const struct msg_record *r = record_of(c, p, s);
+			if (!r || !ledger_knows_ask(w, r->run_id, r->sample_no, r->ask_id))
 				oracle_break(w, "I2", "worker %u is told that record %llu is durable, and it is not",
 				             c->index, (unsigned long long)s->record_no);
 		}
+	}
 }
 
 void oracle_acknowledges(struct world *w, struct desk *d, const struct share *s)

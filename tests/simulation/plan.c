@@ -25,7 +25,8 @@ static void draw_workers(struct plan *p, struct rng *r)
 	for (uint32_t i = 0; i < p->worker_count; i++)
 		p->workers[i] = (struct plan_worker){ .slots = (uint32_t)skewed(r, 5),
 			                              .nets = (uint32_t)pick(r, 1, 3),
-			                              .delay_ms = (uint32_t)pick(r, 0, slow_wires) };
+			                              .delay_ms = (uint32_t)pick(r, 0, slow_wires),
+			                              .lag_ms = (uint32_t)pick(r, 0, 4) };
 }
 
 static void draw_runs(struct plan *p, struct rng *r, uint64_t sample_count)

@@ -50,6 +50,7 @@ struct plan_route {
 struct plan_worker {
 	uint32_t slots, nets;
 	uint32_t delay_ms; /* of its wire */
+	uint32_t lag_ms;   /* until a loop turns */
 };
 
 enum plan_fault_kind {

@@ -91,7 +91,7 @@ static void a_file_reads_as_it_was_written_up_to_the_limit(void **state)
 	assert_int_equal(b.len, before + 10);
 	assert_int_equal(fs_read(in_folder("none").text, &b, &error), ERR_NOT_FOUND);
 	assert_non_null(strstr(error.text, "/none'"));
-	assert_int_equal(fs_read(folder, &b, &error), ERR_IO);
+	assert_int_equal(fs_read(folder, &b, &error), ERR_INVALID);
 	assert_int_equal(fs_read("", &b, &error), ERR_INVALID);
 	buf_done(&b);
 }

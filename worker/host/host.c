@@ -22,6 +22,7 @@ enum {
 	GOOD_HEALTH_MS = 60 * 1000,
 	STOP_GRACE_MS = 5000,
 	LOG_BYTES_MAX = 16 << 20,
+	LOG_LOOK_MS = 1000,
 	BODY_BYTES_MAX = 4 << 20,
 	MAILS_A_TURN = 64,
 	IDLE_MS = 10 * 1000,
@@ -37,7 +38,8 @@ struct server {
 	struct process *process;
 	uint16_t port;
 	uint64_t since_ms; /* of this state */
-	uint64_t next_ms;  /* STARTING: next look; BACKOFF: next start */
+	uint64_t log_looked_ms;
+	uint64_t next_ms; /* STARTING: next look; BACKOFF: next start */
 	uint32_t ready_ms, slots, backoff_ms;
 	struct buf health, base_url, identity;
 	struct metrics_series *up, *failures; /* NULL: nobody counts */
@@ -118,6 +120,38 @@ static void expand(const char *arg, const struct server *s, struct buf *out)
 	(void)buf_append_char(out, '\0'); /* as above */
 }
 
+static struct fs_path log_of(const struct host *h, const struct server *s)
+{
+	return fs_path("%s/host-%.*s.log", h->options.state_dir, STR_ARG(s->command->name));
+}
+
+/* A server that talks for weeks must not fill the disk: what is too long becomes NAME.log.1 in place of the one before,
+ * and the server, which appends, goes on at the beginning. */
+static void cut_log(const struct host *h, const struct server *s)
+{
+	struct fs_path path = log_of(h, s);
+	struct fs_info info;
+	struct fs_file *file;
+	struct error error;
+	struct buf text;
+	if (fs_info(path.text, &info, &error) || !info.exists || info.size <= LOG_BYTES_MAX)
+		return;
+	buf_init(&text, (size_t)4 * LOG_BYTES_MAX);
+	if (fs_read(path.text, &text, &error) ||
+	    fs_write_atomic(fs_path("%s.1", path.text).text, buf_str(&text), 0600, &error))
+		log_warn("the log of a model server is lost", log_str("command", s->command->name),
+		         log_error_text(&error));
+	buf_done(&text);
+	enum err_code err = fs_file_open(path.text, 0600, &file, &error);
+	if (!err) {
+		err = fs_file_truncate(file, 0, &error);
+		fs_file_close(file);
+	}
+	if (err)
+		log_warn("the log of a model server cannot be cut", log_str("command", s->command->name),
+		         log_error_text(&error));
+}
+
 static enum err_code spawn(struct host *h, struct server *s, struct error *reterr)
 {
 	struct buf text;
@@ -130,12 +164,7 @@ static enum err_code spawn(struct host *h, struct server *s, struct error *reter
 	}
 	for (size_t i = 0; i < count; i++)
 		argv[i + 1] = text.data + starts[i];
-	struct fs_path log_path = fs_path("%s/host-%.*s.log", h->options.state_dir, STR_ARG(s->command->name));
-	struct fs_info info;
-	struct error ignored; /* an old log that stays is no reason not to start */
-	if (fs_info(log_path.text, &info, &ignored) == ERR_OK && info.exists && info.size > LOG_BYTES_MAX &&
-	    fs_remove(log_path.text, &ignored) != ERR_OK)
-		log_warn("old log stays", log_error_text(&ignored));
+	struct fs_path log_path = log_of(h, s);
 	struct process_spec spec = {
 		.argv = argv,
 		.env_set = s->command->env,
@@ -168,6 +197,7 @@ static void start(struct host *h, struct server *s)
 		fail(h, s, error.text);
 		return;
 	}
+	s->log_looked_ms = h->now_ms;
 	log_info("model server starts", log_str("command", s->command->name), log_u64("port", s->port),
 	         log_i64("pid", process_pid(s->process)));
 }
@@ -231,6 +261,10 @@ static void look(struct host *h, struct server *s)
 	struct buf body;
 	if (has_ended(h, s))
 		return;
+	if (s->process && h->now_ms >= s->log_looked_ms + LOG_LOOK_MS) {
+		s->log_looked_ms = h->now_ms;
+		cut_log(h, s);
+	}
 	if (s->state == SERVER_BACKOFF && h->now_ms >= s->next_ms)
 		start(h, s);
 	if (s->state != SERVER_STARTING || h->now_ms < s->next_ms)

@@ -6,9 +6,10 @@
  * One thread owns all children. A server gets a free port of 127.0.0.1; {port} and {slots} in its arguments become that
  * port and the slots that the model file asks for. Each net thread hears HOST whenever one is up, with its address and
  * identity (a hash of what the server says that it serves), and when it has failed. Children are process groups, write
- * to <state>/host-NAME.log, and die with the worker, however it dies. Of a machine that is out of memory they are taken
- * first; memory_bytes_max makes a server alone fail before that. Backoff doubles from 1 s to 60 s, to 4 s for a
- * server that was up, and is forgotten after a minute in good health. */
+ * to <state>/host-NAME.log (the last 16 MiB, and once as much in host-NAME.log.1), and die with the worker, however it
+ * dies. Of a machine that is out of memory they are taken first; memory_bytes_max makes a server alone fail before
+ * that. Backoff doubles from 1 s to 60 s, to 4 s for a server that was up, and is forgotten after a minute in good
+ * health. */
 #ifndef ASSAY_HOST_HOST_H
 #define ASSAY_HOST_HOST_H
 

@@ -280,8 +280,12 @@ static void run(void *arg)
 		look_for_damage(t);
 		show(t);
 		flush_all(t);
-		if (closed && count == 0)
+		if (closed && count == 0) {
+			if (t->keep_count > 0)
+				log_error("records were not written before the end: what was paid for is asked again",
+				          log_u64("records", t->keep_count));
 			return;
+		}
 	}
 }
 

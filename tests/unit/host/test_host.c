@@ -11,6 +11,7 @@
 #include "worker/host/host_identity.h"
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { LIMIT_MS = 20000 };
 
@@ -23,7 +24,7 @@ struct fixture {
 	struct fs_path dir;
 	struct ring *inbox, *told;
 	struct host *host;
-	struct host_command commands[4];
+	struct host_command commands[5];
 	struct host_options options;
 };
 
@@ -63,6 +64,8 @@ static int setup(void **state)
 {
 	static const char *const endpoint_args[] = { "--port", "{port}", "--seed", "{slots}", NULL };
 	static const char *const sleep_args[] = { "600", NULL };
+	static const char *const wordy_args[] = { "-u", "-c", "import time; print('x' * (17 << 20)); time.sleep(600)",
+		                                  NULL };
 	static const char *const hungry_args[] = { "-c", "x = b'x' * (300 << 20); import time; time.sleep(600)", NULL };
 	struct fixture *f = mem_new(1, sizeof(*f));
 	struct error error;
@@ -76,8 +79,9 @@ static int setup(void **state)
 	f->commands[1] = (struct host_command){ STR("deaf"), "/bin/sleep", sleep_args, NULL, 0 };
 	f->commands[2] = (struct host_command){ STR("gone"), "/nonexistent/server", NULL, NULL, 0 };
 	f->commands[3] = (struct host_command){ STR("hungry"), "/usr/bin/python3", hungry_args, NULL, 64 << 20 };
+	f->commands[4] = (struct host_command){ STR("wordy"), "/usr/bin/python3", wordy_args, NULL, 0 };
 	f->options = (struct host_options){ .commands = f->commands,
-		                            .command_count = 4,
+		                            .command_count = 5,
 		                            .state_dir = f->dir.text,
 		                            .inbox = f->inbox,
 		                            .read_mail = read_mail,
@@ -198,6 +202,22 @@ static void a_server_over_its_memory_limit_fails_and_the_limit_is_named(void **s
 	assert_non_null(strstr(t.text, "exit status 1, its memory limit being 64 MiB"));
 }
 
+static void a_log_that_grows_is_cut_and_kept_once(void **state)
+{
+	struct fixture *f = *state;
+	struct fs_path path = fs_path("%s/host-wordy.log", f->dir.text), old = fs_path("%s.1", path.text);
+	struct fs_info info;
+	struct error error;
+	want(f, "wordy", "/health", LIMIT_MS);
+	for (uint64_t until_ms = clock_now_ms() + LIMIT_MS; !fs_exists(old.text) && clock_now_ms() < until_ms;)
+		(void)usleep(20000);
+	assert_ok(fs_info(old.text, &info, &error), &error);
+	assert_true(info.exists && info.size > 16 << 20);
+	for (uint64_t until_ms = clock_now_ms() + LIMIT_MS; info.size > 1 << 20 && clock_now_ms() < until_ms;)
+		assert_ok(fs_info(path.text, &info, &error), &error);
+	assert_true(info.size < 1 << 20);
+}
+
 static void a_server_is_taken_first_when_the_machine_is_out_of_memory(void **state)
 {
 	struct fixture *f = *state;
@@ -259,6 +279,7 @@ int main(void)
 		TEST(a_server_that_is_not_ready_in_time_is_ended),
 		TEST(a_program_that_is_not_there_is_a_failure_with_its_reason),
 		TEST(a_server_over_its_memory_limit_fails_and_the_limit_is_named),
+		TEST(a_log_that_grows_is_cut_and_kept_once),
 		TEST(a_server_is_taken_first_when_the_machine_is_out_of_memory),
 		TEST(no_server_outlives_the_thread),
 		cmocka_unit_test(an_identity_changes_with_the_model_and_not_with_the_time),

@@ -1,4 +1,4 @@
-"""Who may speak to a coordinator: nobody without CURVE, nobody without a registered key, nobody whose key was taken away."""
+"""Who may speak to a coordinator: nobody without CURVE, without a registered key, or whose key was taken away."""
 import os
 import re
 import socket

@@ -92,7 +92,7 @@ class WireSiege(LabCase):
         self.assertGreater(min(t["tried"] for t in told), attacked * CONNECTS_PER_S * PHASE_S, told)
         self.assertGreater(min(t["shaken"] for t in told), attacked * HANDSHAKES_PER_S * PHASE_S, told)
         share = sum(p[1] for p in pairs) / sum(p[0] for p in pairs)
-        print(f"\nsiege of model {model}{' ' + manner[0] if manner else ''}: share {share:.2f}; quiet and besieged per s "
+        print(f"\nfigure: siege of model {' '.join((model, *manner))}: share {share:.2f}; quiet and besieged per s "
               f"{', '.join(f'{a:.0f} {b:.0f}' for a, b in pairs)}; the coordinator's size {self.rss_max >> 20} MiB")
         self.assertGreaterEqual(share, share_min, f"{pairs} {told}")
         self.assertEqual(self.losses(), losses)
@@ -119,7 +119,7 @@ class WireSiege(LabCase):
         for manner in ((), ("talk",), ("hold",)):
             attack = self.attack(FLAT_OUT, FLAT_OUT, 4, *manner)
             besieged = self.rate(self.endpoint, 4)
-            print(f"\nsiege flat out {manner[0] if manner else 'cut'}: {besieged:.0f} answers/s; {self.ended(attack)}")
+            print(f"\nfigure: siege flat out {' '.join(manner)}: {besieged:.0f} answers/s; {self.ended(attack)}")
             self.assertGreater(besieged, 0)
         self.assertLess(self.rss_max - rss_before, RSS_MORE_MAX)
         self.assertLess(lab.run_done(run), ITEMS * 6, "the run ended before the siege")
@@ -137,7 +137,7 @@ class WireSiege(LabCase):
         before.kill()
         started = time.monotonic()
         wait_until(lambda: self.welcomes() > welcomes, 10, "it is started again and gets in")
-        print(f"\nsiege: a worker that was killed was back after {time.monotonic() - started:.1f} s")
+        print(f"\nfigure: siege: a worker that was killed was back after {time.monotonic() - started:.1f} s")
         self.assertIsNone(attack.poll(), "the siege was over before")
         self.ended(attack)
 

@@ -29,7 +29,8 @@ watched() {
   ticker=$!
   : >"$watched_log"
   "$@" >>"$watched_log" 2>&1 </dev/null || status=$?
-  kill "$ticker" 2>/dev/null || true
+  # KILL: told to end in its first instant, a subshell of bash may still run the traps of the script.
+  kill -KILL "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
   if [ -t 2 ] && [ "${TERM:-dumb}" != dumb ]; then printf '\r\033[K' >&2; fi
   if [ $status = 0 ] && [ $((SECONDS - started)) -ge 2 ]; then echo "   $label: $((SECONDS - started)) s" >&2; fi

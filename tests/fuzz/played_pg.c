@@ -48,7 +48,8 @@ static uint64_t draw_u64(size_t bytes)
 	return v;
 }
 
-/* Small as a rule; a tag chooses wider and negative ones, up to what sums of real rows can come to. */
+/* Small as a rule; a tag chooses wider ones, up to what sums of real rows can come to. None is negative: no count, time
+ * or number of the schema is (what is not known is NULL). */
 static int64_t draw_i64(void)
 {
 	uint8_t tag = draw();
@@ -58,7 +59,7 @@ static int64_t draw_i64(void)
 		return (int64_t)draw_u64(2);
 	if (tag < 254)
 		return (int64_t)draw_u64(4);
-	return tag == 254 ? -1 : (int64_t)(draw_u64(6) << 8) - (INT64_C(1) << 55);
+	return (int64_t)draw_u64(7) >> 1;
 }
 
 static struct str draw_bytes(void)

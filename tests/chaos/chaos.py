@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import shlex
 import statistics
 import sys
 import tempfile
@@ -21,7 +22,6 @@ import machine  # noqa: E402
 
 SAMPLES, RUNS, CONCURRENCY = 20000, 3, 24
 FAULTS_A_ROUND, FAULT_S = 6, 7.5
-OVERLAP = 0.3  # share of faults that begin while another lasts
 WHOLE_S = 60
 
 
@@ -44,7 +44,7 @@ class Round:
             bag.shuffle(some)
             drawn += some
         self.faults = [f(self.fleet, self.random) for f in drawn[number * options.per_round:(number + 1) * options.per_round]]
-        self.recovery_ms, self.log = [], []
+        self.recovery_ms, self.log, self.overlap = [], [], options.overlap
 
     def say(self, text):
         self.log.append(f"{time.monotonic() - self.began:7.2f} {text}")
@@ -112,7 +112,7 @@ class Round:
         while left:
             self.pace(len(left))
             first = left.pop(0)
-            second = left.pop(0) if left and self.random.random() < OVERLAP else None
+            second = left.pop(0) if left and self.random.random() < self.overlap else None
             self.begin(first)
             if second:
                 fleet.rest(first.seconds * self.random.random())
@@ -153,9 +153,21 @@ def read_options():
     parser.add_argument("--per-round", type=int, default=FAULTS_A_ROUND)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("ASSAY_SEED") or random.SystemRandom().getrandbits(31)))
     parser.add_argument("--round", type=int)
+    parser.add_argument("--overlap", type=float, default=0.3, help="share of faults that begin while another lasts")
     parser.add_argument("--only", help="only faults whose name holds this")
     parser.add_argument("--keep", action="store_true", help="keep the folders of rounds that held, too")
     return parser.parse_args()
+
+
+def replay(options, number):
+    words = ["tests/chaos/run", "--seed", options.seed, "--round", number]
+    if options.per_round != FAULTS_A_ROUND:
+        words += ["--per-round", options.per_round]
+    if options.overlap != 0.3:
+        words += ["--overlap", options.overlap]
+    if options.only:
+        words += ["--only", shlex.quote(options.only)]
+    return " ".join(map(str, words))
 
 
 def quantile(values, q):
@@ -191,8 +203,7 @@ def main():
             failed += 1
             print("\n".join(["  " + line for line in r.log]))
             print("\n".join("  ! " + w for w in wrong))
-            print(f"  logs: {r.folder}/logs; again: tests/chaos/run --seed {options.seed} --round {number}"
-                  f"{' --per-round %d' % options.per_round if options.per_round != FAULTS_A_ROUND else ''}")
+            print(f"  logs: {r.folder}/logs; again: {replay(options, number)}")
         print(f"{'not ok' if wrong else 'ok'} {name} {len(r.faults)} faults, {figures.get('samples', 0)} samples, "
               f"{figures.get('twice', '?')} asked twice of {figures.get('allowed', '?')} allowed", flush=True)
     totals["recovery_ms"] = {"p50": round(quantile(recovery, 50)), "p99": round(quantile(recovery, 99))}

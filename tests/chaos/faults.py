@@ -19,7 +19,7 @@ LEASE_S = 3.0
 
 class Fault:
     needs = ()  # of machine.enter(): what must not be missing
-    longest = (4.0, 7.0)  # longer than a lease
+    longest = (3.6, 5.0)  # longer than a lease
     target_kind = None
 
     def __init__(self, fleet, random):
@@ -193,7 +193,7 @@ class TermBackend(KillBackend):
 
 
 class StopBackend(Backend, Stop):
-    name, longest = "stop backend", (4.0, 6.0)
+    name, longest = "stop backend", (3.6, 5.0)
 
     def pids(self):
         pids = Backend.pids(self)

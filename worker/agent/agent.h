@@ -6,7 +6,7 @@
  *
  * Rules, each with a test in tests/unit/agent:
  *
- * - Connection: one endpoint at a time. 3 s without a frame (a shake of hands: 1 s and more, where others can be asked):
+ * - Connection: one endpoint at a time. 3 s without a frame (1 s and more without a handshake, where there are others):
  *   close, next endpoint, jittered. Refused(standby): the next at once. A Welcome of a lower term, or of a timeline that
  *   was left, is left, unless nothing better comes for 60 s. Results window full without a Commit for 5 s: the other
  *   endpoints are asked over a second connection, and a term not lower than ours is followed.

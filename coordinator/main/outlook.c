@@ -26,7 +26,7 @@ static struct outlook *keep(struct outlook_board *b, const struct outlook *o)
 void outlook_init(struct outlook_board *b)
 {
 	struct outlook nothing = { 0 };
-	*b = (struct outlook_board){ 0 };
+	*b = (struct outlook_board){ .all = NULL };
 	atomic_init(&b->now, keep(b, &nothing));
 }
 

@@ -348,7 +348,7 @@ static void a_death_that_its_worker_confirms_counts_once(void **state)
 	struct msg_record back[] = { scene_attempt(s, id, 1, id << 24 | 1, CLASS_DIED),
 		                     scene_attempt(s, id, 2, id << 24 | 2, CLASS_TIMEOUT) };
 	scene_write(s, back, 2, NULL);
-	struct writer_job closed = { .kind = WRITER_LOST_CLOSED, .outbox = { s->outbox } };
+	struct writer_job closed = { .kind = WRITER_LOST_CLOSED, .outbox = { .outbox = s->outbox } };
 	scene_job(s, &closed);
 	assert_ok(runs_find(s->store, id, &s->arena, &run, &e), &e);
 	assert_ok(rebuild_attempts(s->store, run, &s->arena, &tried, &count, &e), &e);
@@ -370,7 +370,7 @@ static void workers_of_the_last_term_are_those_that_may_hold_something(void **st
 		                   .worker = { .outbox = { "outbox of wone.." }, .name = STR("one"), .slots = 2 } };
 	struct writer_job left = { .kind = WRITER_WORKER,
 		                   .worker = { .outbox = { "outbox of wtwo.." }, .name = STR("two") } };
-	struct writer_job gone = { .kind = WRITER_WORKER_GONE, .outbox = { left.worker.outbox } };
+	struct writer_job gone = { .kind = WRITER_WORKER_GONE, .outbox = { .outbox = left.worker.outbox } };
 	scene_sql(s, "DELETE FROM assay.worker; INSERT INTO assay.leader_beat (term, seen_at, url, endpoint, holder)"
 	             " SELECT term, now(), '', '', '' FROM assay.leader ON CONFLICT DO NOTHING");
 	scene_job(s, &here);

@@ -190,7 +190,7 @@ static void a_lost_ask_is_open_until_its_worker_says_what_became_of_it(void **st
 	struct msg_record back[] = { scene_attempt(s, run, 1, 101, CLASS_DIED), scene_result(s, run, 2, 102, 1) };
 	scene_write(s, back, 2, NULL);
 	assert_int_equal(scene_sum(s, run)->lost_open, 1);
-	struct writer_job closed = { .kind = WRITER_LOST_CLOSED, .outbox = { s->outbox } };
+	struct writer_job closed = { .kind = WRITER_LOST_CLOSED, .outbox = { .outbox = s->outbox } };
 	scene_job(s, &closed);
 	assert_int_equal(scene_sum(s, run)->lost_open, 0);
 	scene_recount(s, run);

@@ -94,7 +94,7 @@ static struct str stuck_text(const struct json *run)
 /* Without a line that is redrawn, a run that nobody can serve would be silent: its cause is told once. */
 static void tell_stuck(const struct cli *c, struct display *d, struct str text)
 {
-	if (!text.len || str_eq_c(text, d->told) || (d->redraw && c->progress))
+	if (!text.len || str_eq_c(str_slice(text, 0, sizeof(d->told) - 1), d->told) || (d->redraw && c->progress))
 		return;
 	(void)snprintf(d->told, sizeof(d->told), "%.*s", STR_ARG(text));
 	cli_note(c, "the run waits: %.*s (assay workers list, assay doctor)", STR_ARG(text));
@@ -161,6 +161,8 @@ enum err_code watch_run(struct cli *c, struct api *a, uint64_t run_id, uint32_t 
 		} else if (err == ERR_CONNECT || err == ERR_AGAIN || err == ERR_TIMEOUT) {
 			(void)snprintf(line, sizeof(line), "waiting for the server: %.150s", reterr->text);
 			show(c, &d, line, now, false);
+			if (now - d.served_ms >= STUCK_MS)
+				tell_stuck(c, &d, str_from(reterr->text));
 			wait_ms = AWAY_MS;
 		} else if (err == ERR_CANCELLED) {
 			wait_ms = 0; /* the signal waits to be read below */

@@ -44,7 +44,7 @@ size_t reason_items(struct str reason, uint32_t out[REASON_ITEMS_MAX])
 			return 0;
 		out[count++] = (uint32_t)number;
 	}
-	return count;
+	return list.data ? 0 : count; /* the schedule names fewer */
 }
 
 /* What stands behind "cancelled with N". */

@@ -333,11 +333,17 @@ class Commands(LabCase):
             doctor = lab.assay("doctor", ok=1)
             self.assertRegex(doctor.out, r"(?m)^bad +database +away")
             self.assertLess(doctor.seconds, 5)
+            watch = subprocess.Popen([BUILD / "assay", "runs", "watch", str(run)], env=lab.env, stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            self.assertIn("its database is away", watch.stderr.readline())
         finally:
             for pid in family:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
-        lab.assay("runs", "watch", run)
+        told = watch.stderr.read()  # to its end, which is the run's
+        watch.stderr.close()
+        self.assertEqual(watch.wait(60), 0)
+        self.assertLess(told.count("its database is away"), 3, told)
         self.assertEqual(lab.run_json(run)["progress"]["done"], n)
         self.check_recount(run)
 

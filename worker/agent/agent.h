@@ -6,10 +6,10 @@
  *
  * Rules, each with a test in tests/unit/agent:
  *
- * - Connection: one endpoint at a time. 3 s without a frame (1 s and more without a handshake, where there are others):
- *   close, next endpoint, jittered. Refused(standby): the next at once. A Welcome of a lower term, or of a timeline that
- *   was left, is left, unless nothing better comes for 60 s. Results window full without a Commit for 5 s: the other
- *   endpoints are asked over a second connection, and a term not lower than ours is followed.
+ * - Connection: one endpoint at a time. 3 s without a frame (without a handshake 1 s and more, if there are others):
+ *   close, next endpoint, jittered. Refused(standby): the next at once. A Welcome of a lower term, or of a timeline
+ *   that was left, is left, unless nothing better comes for 60 s. Results window full without a Commit for 5 s: the
+ *   other endpoints are asked over a second connection, and a term not lower than ours is followed.
  * - Licence: nothing is asked (first ask or retry) later than lease_ms after the sending of the last Renew that was
  *   answered; Hello counts as one. What is under way finishes.
  * - Holding: a sample is `held` in Renew until the record that ends it is committed, or Released has been sent, or the

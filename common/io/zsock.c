@@ -306,8 +306,11 @@ enum err_code zsock_recv(struct zsock *s, struct zsock_message **ret_message, st
 	}
 	(void)zmq_msg_close(&first); /* moved out */
 	p->body = view(&m->body);
-	if (s->kind == KIND_ROUTER && !p->malformed) /* the body has it always, the routing id only sometimes (4.3.4) */
+	if (s->kind == KIND_ROUTER &&
+	    !p->malformed) { /* the body has it always, the routing id only sometimes (4.3.4) */
 		p->user_id = str_from(zmq_msg_gets(&m->body, "User-Id"));
+		p->address = str_from(zmq_msg_gets(&m->body, "Peer-Address"));
+	}
 	if (drop_rest(s, &m->body))
 		p->malformed = true;
 	*ret_message = p;

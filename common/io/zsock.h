@@ -60,6 +60,7 @@ struct zsock_message {
 	struct str routing_id; /* ROUTER; empty at a DEALER */
 	struct str body;
 	struct str user_id; /* whom the ZAP handler let in; empty: nobody vouched, refuse. Empty at a DEALER */
+	struct str address; /* IP address of the peer, as text. Empty at a DEALER */
 	bool malformed;     /* not exactly one body frame came; `body` is the first */
 };
 

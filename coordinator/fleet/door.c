@@ -1,10 +1,12 @@
 #include "coordinator/fleet/door.h"
 #include "common/base/check.h"
 #include "common/io/log.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,6 +17,7 @@ enum {
 	FIRST_BYTES_S = 5, /* as long as a handshake may take */
 	TELL_MS = 60000,
 	TCP_FLAGS_AT = 13, /* byte of the TCP header, where a filter on a listening socket begins */
+	IPV4_SOURCE_AT = 12,
 	SYN = 0x02,
 	ACK = 0x10,
 };
@@ -60,17 +63,34 @@ static void found(struct door *d, int fd)
 		log_warn("connections that say nothing cannot be kept out", log_c("why", strerror(errno)));
 }
 
-static bool shut(int fd)
+/* Runs in the kernel on each packet that comes to the listening socket. */
+static bool shut(const struct door *d, bool known_get_in)
 {
-	struct sock_filter code[] = {
+	static const struct sock_filter only_openings[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_AT),
 		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	}, only_ipv4[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)SKF_NET_OFF),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x40, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + IPV4_SOURCE_AT),
 	};
-	struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
+	struct sock_filter code[ARRAY_LEN(only_openings) + ARRAY_LEN(only_ipv4) + 2 * DOOR_KNOWN_MAX + 1];
+	size_t n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(only_openings); i++)
+		code[n++] = only_openings[i];
+	for (size_t i = 0; known_get_in && i < ARRAY_LEN(only_ipv4); i++)
+		code[n++] = only_ipv4[i];
+	for (size_t i = 0; known_get_in && i < d->known_count; i++) {
+		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, d->known[i], 0, 1);
+		code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	}
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { .len = (unsigned short)n, .filter = code };
+	return setsockopt(d->listen_fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
 }
 
 static bool open_again(int fd)
@@ -79,15 +99,16 @@ static bool open_again(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)) == 0;
 }
 
-static void turn(struct door *d, bool to_shut, uint64_t strangers, uint64_t now_ms)
+static void turn(struct door *d, enum door_state to, uint64_t strangers, uint64_t now_ms)
 {
-	if (!(to_shut ? shut(d->listen_fd) : open_again(d->listen_fd))) {
+	bool is_open = d->state == DOOR_OPEN;
+	if (to == DOOR_OPEN ? !open_again(d->listen_fd) : !shut(d, to == DOOR_KNOWN_ONLY)) {
 		log_error("the door for workers cannot be turned", log_c("why", strerror(errno)));
 		d->listen_fd = -1;
 		return;
 	}
-	d->shut = to_shut;
-	if (!to_shut)
+	d->state = to;
+	if (!is_open || to == DOOR_OPEN)
 		return;
 	metrics_add(d->shut_count, 1);
 	if (d->told_ms && now_ms - d->told_ms < TELL_MS)
@@ -95,6 +116,35 @@ static void turn(struct door *d, bool to_shut, uint64_t strangers, uint64_t now_
 	d->told_ms = now_ms;
 	log_warn("too many connections without a worker behind them: new ones wait outside",
 	         log_u64("strangers", strangers));
+}
+
+/* Where it goes on from its state: it shuts at the limits, and opens well below them. */
+static enum door_state next_state(const struct door *d, uint64_t strangers)
+{
+	uint64_t most = d->strangers_max, fewer = most / 4 * 3;
+	if (strangers >= 2 * most || (d->state == DOOR_SHUT && strangers > most + fewer))
+		return DOOR_SHUT;
+	if (strangers >= most || (d->state != DOOR_OPEN && strangers > fewer))
+		return DOOR_KNOWN_ONLY;
+	return DOOR_OPEN;
+}
+
+void door_know(struct door *d, struct str address)
+{
+	char text[INET_ADDRSTRLEN];
+	struct in_addr in;
+	if (address.len >= sizeof(text))
+		return;
+	(void)snprintf(text, sizeof(text), "%.*s", STR_ARG(address)); /* fits */
+	if (inet_pton(AF_INET, text, &in) != 1)
+		return;
+	uint32_t host_order = ntohl(in.s_addr);
+	for (size_t i = 0; i < d->known_count; i++)
+		if (d->known[i] == host_order)
+			return;
+	d->known[d->known_next] = host_order;
+	d->known_next = (d->known_next + 1) % DOOR_KNOWN_MAX;
+	d->known_count = MIN_OF(d->known_count + 1, (size_t)DOOR_KNOWN_MAX);
 }
 
 void door_watch(struct door *d, uint64_t session_count, uint64_t now_ms)
@@ -110,10 +160,7 @@ void door_watch(struct door *d, uint64_t session_count, uint64_t now_ms)
 	}
 	uint64_t strangers = d->connection_count - MIN_OF(session_count, d->connection_count);
 	metrics_set(d->strangers, (double)strangers);
-	if (d->listen_fd < 0)
-		return;
-	if (!d->shut && strangers >= d->strangers_max)
-		turn(d, true, strangers, now_ms);
-	else if (d->shut && strangers <= d->strangers_max / 4 * 3)
-		turn(d, false, strangers, now_ms);
+	enum door_state to = next_state(d, strangers);
+	if (d->listen_fd >= 0 && to != d->state)
+		turn(d, to, strangers, now_ms);
 }

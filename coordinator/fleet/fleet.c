@@ -46,6 +46,8 @@ static void on_message(struct fleet *f, const struct zsock_message *m)
 	}
 	struct peer **known = map_get(&f->by_routing, m->routing_id);
 	struct peer *p = known ? *known : peer_new(f, m->routing_id, m->user_id);
+	if (!known)
+		door_know(&f->door, m->address);
 	struct fleet_event *event = mem_new(1, sizeof(*event));
 	arena_init(&event->arena, FRAME_ARENA_BYTES + 65536);
 	struct msg *msg = arena_new(&event->arena, 1, sizeof(*msg));

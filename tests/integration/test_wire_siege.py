@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -77,35 +78,35 @@ class WireSiege(LabCase):
         lab, pairs, told = self.lab, [], []
         losses = self.losses()
         run = self.begin(model, epochs)
-        for _ in range(PAIRS):
+        while len(pairs) < PAIRS:
             quiet = self.rate(endpoint, PHASE_S)
             rss_before, self.rss_max = self.rss(), 0
             attack = self.attack(CONNECTS_PER_S, HANDSHAKES_PER_S, PHASE_S, *manner)
             besieged = self.rate(endpoint, PHASE_S)
             told.append(self.ended(attack))
-            pairs.append((quiet, besieged))
             self.assertTrue(self.coordinator.alive(), lab.log("coordinator")[-3000:])
             self.assertLess(self.rss_max - rss_before, RSS_MORE_MAX)
+            starved = told[-1]["tried"] < 0.9 * CONNECTS_PER_S * PHASE_S
+            if share_min != SHARE_MIN or not starved:  # where no core is idle the attacker gets what it gets
+                pairs.append((quiet, besieged))
+            self.assertLess(len(told), 3 * PAIRS, f"too little is left for the attacker: {told}")
         self.assertLess(lab.run_done(run), ITEMS * epochs, "the run ended before the siege: the figure says nothing")
-        # An attacker who is starved itself measures nothing; of a saturated machine it gets what it gets.
-        attacked = 0.9 if share_min == SHARE_MIN else 0.6
-        self.assertGreater(min(t["tried"] for t in told), attacked * CONNECTS_PER_S * PHASE_S, told)
-        self.assertGreater(min(t["shaken"] for t in told), attacked * HANDSHAKES_PER_S * PHASE_S, told)
-        share = sum(p[1] for p in pairs) / sum(p[0] for p in pairs)
+        share = statistics.median(besieged / quiet for quiet, besieged in pairs)  # other work falls on one of them
         print(f"\nfigure: siege of model {' '.join((model, *manner))}: share {share:.2f}; quiet and besieged per s "
-              f"{', '.join(f'{a:.0f} {b:.0f}' for a, b in pairs)}; the coordinator's size {self.rss_max >> 20} MiB")
+              f"{', '.join(f'{a:.0f} {b:.0f}' for a, b in pairs)}; "
+              f"{told[-1]['tried'] / PHASE_S:.0f} connects/s; the coordinator's size {self.rss_max >> 20} MiB")
         self.assertGreaterEqual(share, share_min, f"{pairs} {told}")
         self.assertEqual(self.losses(), losses)
 
     def test_connections_and_handshakes_of_strangers_leave_four_fifths(self):
         refused = self.lab.metric("assay_fleet_refused_handshakes_total")
-        self.share("m", 6, self.endpoint, SHARE_MIN)
+        self.share("m", 9, self.endpoint, SHARE_MIN)
         self.assertGreater(self.lab.metric("assay_fleet_refused_handshakes_total") - refused,
                            0.8 * HANDSHAKES_PER_S * PHASE_S * PAIRS)
 
     def test_strangers_who_greet_and_stay_leave_four_fifths(self):
         shut = self.lab.metric("assay_fleet_door_shut_total")
-        self.share("m", 6, self.endpoint, SHARE_MIN, "hold")
+        self.share("m", 9, self.endpoint, SHARE_MIN, "hold")
         self.assertGreater(self.lab.metric("assay_fleet_door_shut_total"), shut)
         wait_until(lambda: self.lab.metric("assay_fleet_strangers") == 0, 20, "they are gone")
 
@@ -129,17 +130,27 @@ class WireSiege(LabCase):
     def welcomes(self):
         return self.lab.log("worker-2").count("msg=welcomed")
 
-    def test_a_worker_that_starts_in_a_siege_gets_in(self):
+    def gets_in(self, *manner):
         lab = self.lab
-        attack = self.attack(CONNECTS_PER_S, HANDSHAKES_PER_S, 15)
-        wait_until(lambda: lab.metric("assay_fleet_refused_handshakes_total") > 0, 10, "the siege has begun")
+        refused = lab.metric("assay_fleet_refused_handshakes_total")
+        attack = self.attack(CONNECTS_PER_S, HANDSHAKES_PER_S, 15, *manner)
+        wait_until(lambda: lab.metric("assay_fleet_refused_handshakes_total") > refused + 100, 10, "the siege is on")
         before, welcomes = lab.process("worker-2"), self.welcomes()
         before.kill()
         started = time.monotonic()
         wait_until(lambda: self.welcomes() > welcomes, 10, "it is started again and gets in")
-        print(f"\nfigure: siege: a worker that was killed was back after {time.monotonic() - started:.1f} s")
+        print(f"\nfigure: siege {' '.join(manner)}: a worker that was killed was back after "
+              f"{time.monotonic() - started:.1f} s")
         self.assertIsNone(attack.poll(), "the siege was over before")
         self.ended(attack)
+
+    def test_a_worker_that_starts_in_a_siege_gets_in(self):
+        self.gets_in()
+
+    def test_where_workers_come_from_gets_in_while_strangers_from_elsewhere_fill_the_door(self):
+        shut = self.lab.metric("assay_fleet_door_shut_total")
+        self.gets_in("hold", "127.0.0.2")
+        self.assertGreater(self.lab.metric("assay_fleet_door_shut_total"), shut)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 /* tests/integration/wire - strangers at the coordinator's door, for test_wire_siege.py.
  *
- *   wire_siege ENDPOINT SERVER_KEY_FILE CONNECTS_PER_S HANDSHAKES_PER_S SECONDS [hold|talk]
+ *   wire_siege ENDPOINT SERVER_KEY_FILE CONNECTS_PER_S HANDSHAKES_PER_S SECONDS [cut|talk|hold [FROM]]
  *
- * Two threads. One opens raw TCP connections: by default each is cut off (RST) as soon as LINGERING newer ones stand;
- * with "talk" each first sends the ten bytes that a ZMTP greeting begins with; with "hold" they stay until HELD_MAX
- * stand, talking, which is what a slow stranger does. The other shakes hands by CURVE with the right server key and a
- * new key of its own each time. Both keep their rate by the clock, not by their luck. Prints one line of JSON. */
+ * FROM is the address that the raw connections come from, 127.0.0.2 say. Two threads. One opens raw TCP connections: by
+ * default each is cut off (RST) as soon as LINGERING newer ones stand; with "talk" each first sends the ten bytes that
+ * a ZMTP greeting begins with; with "hold" they stay until HELD_MAX stand, talking, which is what a slow stranger does.
+ * The other shakes hands by CURVE with the right server key and a new key of its own each time. Both keep their rate by
+ * the clock, not by their luck. Prints one line of JSON. */
 #include "common/base/check.h"
 #include "common/base/mem.h"
 #include "common/io/clock.h"
@@ -28,7 +29,7 @@ enum { LINGERING = 32, HELD_MAX = 12000, SHAKING = 64, TURN_US = 1000 };
 enum manner { CUT, TALK, HOLD };
 
 struct siege {
-	struct sockaddr_in address;
+	struct sockaddr_in address, from;
 	char endpoint[160];
 	struct keys_public server_key;
 	uint64_t connects_per_s, handshakes_per_s, begin_us, end_us;
@@ -56,13 +57,22 @@ static uint64_t due(const struct siege *s, uint64_t per_s, uint64_t done)
 	}
 }
 
+/* Without a port of its own: the kernel finds one when it knows where to. */
+static bool come_from(const struct siege *s, int fd)
+{
+	int yes = 1;
+	return s->from.sin_family != AF_INET ||
+	       (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes)) == 0 &&
+	        bind(fd, (const struct sockaddr *)&s->from, sizeof(s->from)) == 0);
+}
+
 static int open_raw(struct siege *s)
 {
 	static const unsigned char greeting[10] = { 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f };
 	struct linger cut = { .l_onoff = 1, .l_linger = 0 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	s->tried++;
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut)) != 0 ||
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut)) != 0 || !come_from(s, fd) ||
 	    (connect(fd, (const struct sockaddr *)&s->address, sizeof(s->address)) != 0 && errno != EINPROGRESS)) {
 		s->failed++;
 		if (fd >= 0)
@@ -181,11 +191,16 @@ int main(int argc, char **argv)
 	if (!readable) {
 		(void)fprintf(stderr,
 		              "use: wire_siege ENDPOINT SERVER_KEY_FILE CONNECTS_PER_S HANDSHAKES_PER_S SECONDS "
-		              "[hold|talk]\n");
+		              "[cut|talk|hold [FROM]]\n");
 		return 2;
 	}
 	if (argc > 6)
-		s.manner = strcmp(argv[6], "hold") == 0 ? HOLD : TALK;
+		s.manner = strcmp(argv[6], "hold") == 0 ? HOLD : strcmp(argv[6], "talk") == 0 ? TALK : CUT;
+	s.from.sin_family = argc > 7 ? AF_INET : AF_UNSPEC;
+	if (argc > 7 && inet_pton(AF_INET, argv[7], &s.from.sin_addr) != 1) {
+		(void)fprintf(stderr, "wire_siege: '%s' is no address\n", argv[7]);
+		return 2;
+	}
 	if (keys_init(&e) != ERR_OK || read_server_key(&s, argv[2], &e) != ERR_OK) {
 		(void)fprintf(stderr, "wire_siege: %s\n", e.text);
 		return 1;

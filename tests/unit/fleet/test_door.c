@@ -68,15 +68,23 @@ static int stop(void **state)
 	return 0;
 }
 
-static void knock(struct port *p, size_t i, bool greets)
+static void knock_from(struct port *p, size_t i, const char *address, bool greets)
 {
 	static const unsigned char greeting[10] = { 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f };
 	p->fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	assert_true(p->fds[i] >= 0);
+	struct sockaddr_in source = { .sin_family = AF_INET };
+	assert_int_equal(inet_pton(AF_INET, address, &source.sin_addr), 1);
+	assert_int_equal(bind(p->fds[i], (const struct sockaddr *)&source, sizeof(source)), 0);
 	int rc = connect(p->fds[i], (const struct sockaddr *)&p->address, sizeof(p->address));
 	assert_true(rc == 0 || errno == EINPROGRESS);
 	if (greets)
 		(void)send(p->fds[i], greeting, sizeof(greeting), MSG_NOSIGNAL); /* one that is kept out cannot */
+}
+
+static void knock(struct port *p, size_t i, bool greets)
+{
+	knock_from(p, i, "127.0.0.1", greets);
 }
 
 /* Reads on until `n` strangers stand there. */
@@ -105,6 +113,12 @@ static bool is_greeted(const struct port *p, size_t i, int timeout_ms)
 	return poll(&item, 1, timeout_ms) == 1 && recv(p->fds[i], &byte, 1, 0) == 1 && byte == 0xff;
 }
 
+static void leave(struct port *p, size_t i)
+{
+	assert_int_equal(close(p->fds[i]), 0);
+	p->fds[i] = -1;
+}
+
 static void too_many_strangers_shut_the_door_and_it_opens_when_they_go(void **state)
 {
 	struct port *p = *state;
@@ -112,21 +126,20 @@ static void too_many_strangers_shut_the_door_and_it_opens_when_they_go(void **st
 	for (size_t i = 0; i < FEW - 1; i++)
 		knock(p, i, true);
 	wait_for(p, FEW - 1, 0);
-	assert_false(p->door.shut);
+	assert_int_equal(p->door.state, DOOR_OPEN);
 	knock(p, FEW - 1, true);
 	wait_for(p, FEW, 0);
-	assert_true(p->door.shut);
+	assert_int_equal(p->door.state, DOOR_KNOWN_ONLY);
 	assert_true(is_greeted(p, FEW - 1, WAIT_MS)); /* who stands there is served */
 	knock(p, FEW, true);
 	assert_false(is_greeted(p, FEW, 200)); /* who comes now is not heard */
+	leave(p, FEW);                         /* or its kernel would try again */
 	wait_for(p, FEW, 0);
 
-	for (size_t i = 0; i < FEW / 2; i++) {
-		assert_int_equal(close(p->fds[i]), 0);
-		p->fds[i] = -1;
-	}
+	for (size_t i = 0; i < FEW / 2; i++)
+		leave(p, i);
 	wait_for(p, FEW / 2, 0);
-	assert_false(p->door.shut);
+	assert_int_equal(p->door.state, DOOR_OPEN);
 	knock(p, FEW + 1, true);
 	assert_true(is_greeted(p, FEW + 1, WAIT_MS));
 }
@@ -138,11 +151,60 @@ static void connections_with_a_session_are_no_strangers(void **state)
 	for (size_t i = 0; i < FEW; i++)
 		knock(p, i, true);
 	wait_for(p, FEW, FEW / 2);
-	assert_false(p->door.shut);
+	assert_int_equal(p->door.state, DOOR_OPEN);
 	door_watch(&p->door, 0, clock_now_ms());
-	assert_true(p->door.shut);
+	assert_int_equal(p->door.state, DOOR_KNOWN_ONLY);
 	door_watch(&p->door, FEW + 3, clock_now_ms()); /* a session may outlive its connection a little */
-	assert_false(p->door.shut);
+	assert_int_equal(p->door.state, DOOR_OPEN);
+}
+
+static void where_workers_came_from_still_gets_in_until_it_is_too_much(void **state)
+{
+	struct port *p = *state;
+	p->door.strangers_max = FEW;
+	door_know(&p->door, STR("127.0.0.7"));
+	door_know(&p->door, STR("::1"));
+	door_know(&p->door, STR("what is this that came instead of an address"));
+	for (size_t i = 0; i < FEW; i++)
+		knock(p, i, true);
+	wait_for(p, FEW, 0);
+	assert_int_equal(p->door.state, DOOR_KNOWN_ONLY);
+	knock(p, FEW, true);
+	assert_false(is_greeted(p, FEW, 200));
+	leave(p, FEW);
+	size_t i = FEW + 1;
+	for (; i <= 2 * FEW; i++) {
+		knock_from(p, i, "127.0.0.7", true);
+		assert_true(is_greeted(p, i, WAIT_MS));
+	}
+	wait_for(p, 2 * FEW, 0);
+	assert_int_equal(p->door.state, DOOR_SHUT);
+	knock_from(p, i, "127.0.0.7", true);
+	assert_false(is_greeted(p, i, 200));
+	leave(p, i);
+	for (i = 0; i < FEW; i++)
+		leave(p, i);
+	wait_for(p, FEW, 0); /* what stands came from there: they are strangers none the less */
+	assert_int_equal(p->door.state, DOOR_KNOWN_ONLY);
+	knock_from(p, 0, "127.0.0.7", true);
+	assert_true(is_greeted(p, 0, WAIT_MS));
+}
+
+static void the_latest_addresses_are_kept(void **state)
+{
+	struct port *p = *state;
+	for (unsigned i = 0; i < DOOR_KNOWN_MAX + 10; i++) {
+		char text[32];
+		(void)snprintf(text, sizeof(text), "10.0.%u.%u", i / 200, i % 200);
+		door_know(&p->door, str_from(text));
+		door_know(&p->door, str_from(text));
+	}
+	assert_int_equal(p->door.known_count, DOOR_KNOWN_MAX);
+	assert_int_equal(p->door.known[9], 0x0a000000 + (1 << 8) + 65);
+	p->door.strangers_max = 1;
+	knock(p, 0, true);
+	wait_for(p, 1, 0);
+	assert_int_equal(p->door.state, DOOR_KNOWN_ONLY); /* the kernel took the longest filter */
 }
 
 static void who_says_nothing_is_not_seen(void **state)
@@ -161,6 +223,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_many_strangers_shut_the_door_and_it_opens_when_they_go, start,
 		                                stop),
 		cmocka_unit_test_setup_teardown(connections_with_a_session_are_no_strangers, start, stop),
+		cmocka_unit_test_setup_teardown(where_workers_came_from_still_gets_in_until_it_is_too_much, start,
+		                                stop),
+		cmocka_unit_test_setup_teardown(the_latest_addresses_are_kept, start, stop),
 		cmocka_unit_test_setup_teardown(who_says_nothing_is_not_seen, start, stop),
 	};
 	return cmocka_run_group_tests_name("door", tests, NULL, NULL);

@@ -65,6 +65,8 @@ class Deaths(LabCase):
         self.assertEqual(paid["at_most_more"], 0, self.lab.logs())
         # An ask is on disk before its first byte leaves: one whose worker died between the two is counted, never asked.
         self.assertIn(paid["count"] - self.twice(), range(UNSENT + 1), self.lab.logs())
+        print(f"\nfigure: kill -9, {self._testMethodName[5:].replace('_', ' ')}: {N} results, prompts asked twice "
+              f"{self.twice()}, counted {paid['count']}", file=sys.stderr)
 
     def restarts(self, name):
         return next(p["restarts"] for p in self.lab.status()["processes"] if p["name"] == name)

@@ -72,13 +72,13 @@ class Quickstart(unittest.TestCase):
     def twice(self, **env):
         """Both reports; the second time nothing is asked, started or written anew."""
         report, said, seconds = self.quickstart(**env)
-        print(f"\nquickstart: {seconds:.0f} s", end="", file=sys.stderr)
+        first_s = seconds
         self.check_report(report, N, "package-triage")
         self.check_items()
         self.assertIn("build/assay down", said)
         before, rows = self.lab.status(), self.lab.value("SELECT count(*) FROM assay.result")
         again, _, seconds = self.quickstart(**env)
-        print(f", again: {seconds:.0f} s", file=sys.stderr)
+        print(f"\nfigure: quickstart {first_s:.0f} s, again {seconds:.0f} s", file=sys.stderr)
         head = "suite package-triage@1"
         self.assertEqual(again[again.index(head):], report[report.index(head):])
         self.assertEqual(self.lab.status(), before)

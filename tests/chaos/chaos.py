@@ -45,6 +45,7 @@ class Round:
             drawn += some
         self.faults = [f(self.fleet, self.random) for f in drawn[number * options.per_round:(number + 1) * options.per_round]]
         self.recovery_ms, self.log, self.overlap = [], [], options.overlap
+        self.slowest = (0, "")  # milliseconds, after what
 
     def say(self, text):
         self.log.append(f"{time.monotonic() - self.began:7.2f} {text}")
@@ -80,10 +81,10 @@ class Round:
         fault.end()
         self.say(f"mended: {fault.text()}")
 
-    def recover(self, since):
+    def recover(self, faults):
         """Until one leads, all workers are with it, each asks again and rows are committed; measured from the last
         mending. Then until the other coordinator stands by, so that the next fault meets a whole fleet."""
-        fleet = self.fleet
+        fleet, since = self.fleet, max(f.mended for f in faults)
         asked = fleet.asked_now()
         fleet.wait(fleet.whole, WHOLE_S, "a leader with all workers")
         before = fleet.done()
@@ -93,6 +94,7 @@ class Round:
         fleet.wait(lambda: self.over() or ((fleet.done() or 0) > before and self.all_ask(asked)), WHOLE_S,
                    "commits, and prompts of each worker, after the fault")
         self.recovery_ms.append(1000 * (time.monotonic() - since))
+        self.slowest = max(self.slowest, (round(self.recovery_ms[-1]), " + ".join(f.name for f in faults)))
         fleet.wait(fleet.stands_by, WHOLE_S, "a coordinator that stands by")
         self.say(f"whole again after {self.recovery_ms[-1]:.0f} ms, {before} done, standby after "
                  f"{1000 * (time.monotonic() - since):.0f} ms")
@@ -120,7 +122,7 @@ class Round:
             for fault in sorted([f for f in (first, second) if f], key=lambda f: f.began + f.seconds):
                 fleet.rest(max(0.0, fault.began + fault.seconds - time.monotonic()))
                 self.end(fault)
-            self.recover(max(f.mended for f in (first, second) if f))
+            self.recover([f for f in (first, second) if f])
         fleet.latency(2)
 
     def run(self):
@@ -149,7 +151,7 @@ class Round:
 
 def read_options():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--faults", type=int, default=30)
+    parser.add_argument("--faults", type=int, default=24)
     parser.add_argument("--per-round", type=int, default=FAULTS_A_ROUND)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("ASSAY_SEED") or random.SystemRandom().getrandbits(31)))
     parser.add_argument("--round", type=int)
@@ -182,7 +184,7 @@ def main():
     rounds = [options.round] if options.round is not None else range(-(-options.faults // options.per_round))
     totals = {"seed": options.seed, "faults": 0, "rounds": 0, "samples": 0, "lost": 0, "double": 0, "twice": 0,
               "allowed": 0, "paid_twice": {}}
-    recovery, failed = [], 0
+    recovery, failed, slowest = [], 0, (0, "")
     started = time.monotonic()
     for number in rounds:
         r = Round(options, missing, number)
@@ -192,6 +194,7 @@ def main():
         finally:
             r.close(options.keep or wrong)
         recovery += r.recovery_ms
+        slowest = max(slowest, (*r.slowest, f"round {number}"))
         totals["faults"] += len(r.faults)
         totals["rounds"] += 1
         for key in ("samples", "lost", "double", "twice", "allowed"):
@@ -207,6 +210,7 @@ def main():
         print(f"{'not ok' if wrong else 'ok'} {name} {len(r.faults)} faults, {figures.get('samples', 0)} samples, "
               f"{figures.get('twice', '?')} asked twice of {figures.get('allowed', '?')} allowed", flush=True)
     totals["recovery_ms"] = {"p50": round(quantile(recovery, 50)), "p99": round(quantile(recovery, 99))}
+    totals["slowest"] = f"{slowest[0]} ms after {', '.join(slowest[1:])}"
     totals["seconds"] = round(time.monotonic() - started)
     totals["failed_rounds"] = failed
     print("figure: chaos " + json.dumps(totals).replace('"', ""))

@@ -9,14 +9,16 @@ import urllib.request
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import invariants  # noqa: E402
 from fleet import Away  # noqa: E402
+from judge import count  # noqa: E402
 from scene import Scene  # noqa: E402
 
 AGAIN = 3
+LOST = "SELECT coalesce(sum(lost_open), 0) FROM assay.run_summary"
 
 
 class WorkerDies(Scene):
     """The other worker has slots to spare: what is lent again is asked at once."""
-    concurrency, endpoint_flags = 20, ("--latency-ms", 600)
+    concurrency, items, endpoint_flags = 20, 3000, ("--latency-ms", 600)
 
     def test_what_a_dead_worker_was_asking_is_asked_again_within_four_seconds(self):
         fleet, took = self.fleet, []
@@ -29,11 +31,14 @@ class WorkerDies(Scene):
             took.append(self.within(lambda: fleet.endpoint.stats()["twice"] > before, died, 4.0,
                                     "what the dead worker was asking is asked again"))
             victim.held = False
+            fleet.wait(lambda: fleet.whole() and count(fleet, LOST) == 0, 30, "it is back and has said all")
         self.say(f"{took} ms")
         self.finish(AGAIN * self.slots)
 
 
 class DatabaseDies(Scene):
+    items = 5000
+
     def test_rows_are_committed_within_three_seconds_after_the_database_accepts_connections(self):
         fleet, took = self.fleet, []
         for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):

@@ -16,7 +16,7 @@ QUIET_S = 2.0
 
 
 class Stall(Scene):
-    workers, slots, concurrency, items, models = 2, 64, 128, 30000, 2
+    workers, slots, concurrency, items, models = 2, 64, 128, 20000, 2
     endpoint_flags = ("--latency-ms", 5)
 
     def test_a_database_stopped_for_ten_lease_times_costs_nothing_but_time(self):

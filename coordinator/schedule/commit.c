@@ -34,6 +34,23 @@ static void spare_holder(struct schedule *s, struct worker *w, struct lease *l, 
 	worker_ask_back(s, l, indexes, 1, out);
 }
 
+/* Should the holder die before it reports this ask, nobody would look for it: the sample has its row. It is open until
+ * then. */
+static void note_second_ask(struct schedule *s, const struct worker *w, const struct lease *l, uint32_t index,
+                            struct sched_actions *out)
+{
+	const struct run *r = s->runs[l->run];
+	if (!lease_is_started(l, index) || lease_is_gone(l, index))
+		return;
+	attempt_note(s, &(struct sched_unreported){ .run_id = r->run_id,
+	                                            .sample_no = l->sample_nos[index],
+	                                            .retry_no = l->retry_no,
+	                                            .scoring_no = r->scoring_no,
+	                                            .error_class = CLASS_LOST,
+	                                            .started = true });
+	attempt_report(s, &w->outbox, out);
+}
+
 static void leave_lease(struct schedule *s, struct lease *l, uint32_t index, const struct outbox_id *outbox,
                         struct tally *t, struct sched_actions *out)
 {
@@ -42,10 +59,12 @@ static void leave_lease(struct schedule *s, struct lease *l, uint32_t index, con
 		tally_flush(s, t);
 		*t = (struct tally){ l->worker, l->route, 0 };
 	}
-	if (outbox_id_eq(w->outbox, *outbox))
+	if (outbox_id_eq(w->outbox, *outbox)) {
 		t->samples++;
-	else if (!l->ghost)
+	} else if (!l->ghost) {
+		note_second_ask(s, w, l, index, out);
 		spare_holder(s, w, l, index, out);
+	}
 	lease_end_if_empty(s, l);
 }
 

@@ -11,7 +11,7 @@ static const char *const wait_names[WAIT_COUNT] = {
 	[WAIT_NO_HOST] = "no_host",             [WAIT_ROUTE_PAUSED] = "route_paused",
 	[WAIT_ROUTE_BLOCKED] = "route_blocked", [WAIT_NO_SLICE] = "no_slice",
 	[WAIT_NO_CREDIT] = "no_credit",         [WAIT_DRAINING] = "draining",
-	[WAIT_NO_ROUTE] = "no_route",           [WAIT_WORKER_DISK] = "worker_disk",
+	[WAIT_NO_ROUTE] = "no_route",           [WAIT_HOST_STARTS] = "host_starts",           [WAIT_WORKER_DISK] = "worker_disk",
 };
 static const char *const state_names[] = {
 	[SCHED_STATE_RUNNING] = "running",         [SCHED_STATE_DONE] = "done",

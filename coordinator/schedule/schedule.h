@@ -363,6 +363,7 @@ enum sched_wait {                     /* what an unfinished run waits for; silen
 	          WAIT_WORKER_DISK,   /* the able ones cannot write their outboxes */
 	          WAIT_DRAINING,      /* this coordinator is stopping */
 	          WAIT_NO_ROUTE,      /* its route was never announced */
+	          WAIT_HOST_STARTS,   /* samples are out and its model server never answered */
 	          WAIT_COUNT
 };
 

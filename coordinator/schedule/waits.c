@@ -71,6 +71,24 @@ static bool says_paused(const struct route *route, uint64_t now_ms, char *text, 
 	return true;
 }
 
+/* A model server of a worker's own takes its time to load: samples are out, and none of that route ever came back. */
+static bool says_host_starts(const struct schedule *s, const struct run *r, char *text, size_t size)
+{
+	const struct route *route = r->route == NO_SLOT ? NULL : s->routes[r->route];
+	if (!route || !route->host_command.len || r->leased == 0)
+		return false;
+	for (size_t i = 0; i < s->worker_slots_used; i++) {
+		struct worker *w = s->workers[i];
+		if (w->used && w->connected &&
+		    (slice_of(s, w, r->route)->rate > 0 || slice_of(s, w, r->route)->rate_count > 0))
+			return false;
+	}
+	(void)snprintf(text, size,
+	               "the model server '%.*s' has not answered yet: it starts, or its first answers take long",
+	               STR_ARG(route->host_command));
+	return true;
+}
+
 static enum sched_wait route_wait(const struct schedule *s, const struct run *r, uint64_t now_ms, char *text,
                                   size_t size)
 {
@@ -105,6 +123,8 @@ static enum sched_wait run_wait(const struct schedule *s, struct run *r, uint64_
 		if (r->state == SCHED_STATE_RUNNING && r->route != NO_SLOT &&
 		    says_paused(s->routes[r->route], now_ms, text, size))
 			return WAIT_ROUTE_PAUSED;
+		if (says_host_starts(s, r, text, size))
+			return WAIT_HOST_STARTS;
 		if (r->leased == 1)
 			(void)snprintf(text, size, "the last sample is with a worker");
 		else
@@ -133,6 +153,8 @@ static enum sched_wait run_wait(const struct schedule *s, struct run *r, uint64_
 		return WAIT_WORKER_DISK;
 	}
 	if (r->ready || r->suspects.len > 0) {
+		if (says_host_starts(s, r, text, size))
+			return WAIT_HOST_STARTS;
 		(void)snprintf(text, size, "%s",
 		               f.has_slice ? "workers are full, or serve runs that go first"
 		                           : "the route's concurrency is lent out");

@@ -337,6 +337,10 @@ static void expire(struct schedule *s, struct worker *w, struct sched_actions *o
 	s->counters.expired_workers++;
 	worker_list_undue(s, w);
 	w->expired = true;
+	/* What is on its way to it, behind a wire that is cut, must not be begun when it arrives. */
+	for (size_t i = 0; i < w->held_count; i++)
+		if (w->held[i].lease != NO_SLOT)
+			worker_revoke(s, s->leases[w->held[i].lease], out);
 	end_all(s, w, DEATH_COUNTS, out);
 	if (!w->connected)
 		worker_list_remove(s, w);

@@ -48,7 +48,7 @@ static void forget_all(struct world *w, struct desk *d)
 		}
 	d->peer_count = 0;
 	for (uint32_t i = 0; i < PLAN_PENS; i++)
-		pen_end(&d->pens[i]);
+		pen_end(w, &d->pens[i]);
 	while (d->inbox) {
 		struct core_message *m = d->inbox;
 		d->inbox = m->next;

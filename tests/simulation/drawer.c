@@ -211,8 +211,14 @@ void drawer_rot(struct world *w, struct drawer *d)
 	if (d->count == 0)
 		return;
 	struct drawer_segment *s = &d->segments[rng_below(&w->rng, d->count)];
-	if (s->len)
-		s->entries[rng_below(&w->rng, s->len)].damaged = true;
+	if (s->len == 0)
+		return;
+	struct drawer_entry *e = &s->entries[rng_below(&w->rng, s->len)];
+	e->damaged = true;
+	if (e->record) { /* what it said of its ask is gone */
+		struct exec_key key = { .run_id = e->record->m.run_id, .sample_no = e->record->m.sample_no };
+		oracle_unlogged(w, &key, e->record->m.ask_id);
+	}
 }
 
 static void replay_entry(struct world *w, struct drawer *d, const struct drawer_entry *e, uint32_t at)

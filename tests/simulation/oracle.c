@@ -47,6 +47,8 @@ void oracle_end(struct world *w)
 
 /* ---- asks ---- */
 
+enum { RENEWS_MS = 1500 };
+
 static struct oracle_ask *ask_at(struct world *w, uint32_t at)
 {
 	return at ? &w->oracle.asks[at - 1] : NULL;
@@ -122,6 +124,10 @@ uint32_t oracle_asks(struct world *w, struct crew *c, const struct exec_key *key
 		                  .outbox_no = c->drawer.outbox_no,
 		                  .life = c->life,
 		                  .net = net,
+		                  .begun_ms = w->now_ms,
+		                  .begun_term = o->leader_term,
+		                  /* that it has a row is on its way to the worker */
+		                  .unlogged = ledger_settled(w, key->run_id, key->sample_no),
 		                  .before = s->last };
 	s->last = (uint32_t)o->ask_count;
 	world_log(w, "worker %u asks r%llu:%llu/%u %016llx", c->index, (unsigned long long)key->run_id,
@@ -156,6 +162,18 @@ void oracle_unlogged(struct world *w, const struct exec_key *key, uint64_t ask_i
 	struct oracle_ask *a = ask_at(w, oracle_sample(w, key->run_id, key->sample_no)->last);
 	for (; a; a = ask_at(w, a->before))
 		a->unlogged |= a->ask_id == ask_id;
+}
+
+/* What it had said of deaths died with it; the samples went out again before that was durable. */
+void oracle_pen_lost(struct world *w, const struct batch *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		const struct msg_record *r = &b->records[i];
+		struct oracle_ask *a = ask_at(w, oracle_sample(w, r->run_id, r->sample_no)->last);
+		bool is_lost = r->kind == RECORD_ATTEMPT && r->error_class == CLASS_LOST;
+		for (; a && is_lost; a = ask_at(w, a->before))
+			a->unlogged |= b->outbox_no == 0 || a->outbox_no == b->outbox_no;
+	}
 }
 
 /* ---- deaths ---- */
@@ -274,6 +292,8 @@ void oracle_told(struct world *w, const struct sched_committed *r)
 	for (uint32_t at = oracle_sample(w, r->run_id, r->sample_no)->last; (a = ask_at(w, at)) != NULL; at = a->before)
 		if (a->ask_id == r->ask_id)
 			unlink_ask(w, at);
+		else if (a->state == ASK_UNDER_WAY && w->now_ms < a->begun_ms + RENEWS_MS)
+			a->unlogged = true; /* the leader has not heard of it, and its sample has a row now */
 }
 
 /* ---- what is said ---- */

@@ -29,20 +29,21 @@ static void batch_free(struct batch *b)
 	mem_free(b);
 }
 
-static void free_list(struct batch *b)
+static void free_list(struct world *w, struct batch *b)
 {
 	while (b) {
 		struct batch *next = b->next;
+		oracle_pen_lost(w, b);
 		share_unref(b->share);
 		batch_free(b);
 		b = next;
 	}
 }
 
-void pen_end(struct pen *p)
+void pen_end(struct world *w, struct pen *p)
 {
-	free_list(p->first);
-	free_list(p->group);
+	free_list(w, p->first);
+	free_list(w, p->group);
 	pen_begin(p);
 }
 

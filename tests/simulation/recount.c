@@ -134,6 +134,13 @@ static bool is_row(const struct world *w, const struct oracle_ask *a)
 	return false;
 }
 
+/* Its outbox is lost for ever, and the leader who knew of it is gone: should somebody else's answer come before the new
+ * one stops waiting, nothing is left that names this ask. */
+static bool gone_with_its_term(const struct world *w, const struct oracle_ask *a)
+{
+	return a->begun_term != w->oracle.leader_term && w->crews[a->worker].drawer.outbox_no != a->outbox_no;
+}
+
 /* I3: every ask that was paid for is a row, or counted as paid twice, or one of the "at most n more". */
 static void count_paid(struct world *w, uint32_t run, uint64_t sample_no)
 {
@@ -143,11 +150,14 @@ static void count_paid(struct world *w, uint32_t run, uint64_t sample_no)
 	     a = ask_at(w, a->before)) {
 		if (a->state != ASK_ANSWERED && a->state != ASK_DIED && a->state != ASK_ABANDONED)
 			continue;
+		if (ledger_spoils(w, a->ask_id))
+			return; /* what it bought could not be stored: whether it was the first or second is not known
+			         */
 		paid++;
 		if (is_row(w, a))
 			has_row = true;
 		else
-			unknown += !a->unlogged && !ledger_spoils(w, a->ask_id) &&
+			unknown += !a->unlogged && !gone_with_its_term(w, a) &&
 			           map_get_u64(&w->ledger.paid_twice, a->ask_id) == NULL;
 	}
 	uint64_t most = ledger_lost_open(w, run + 1, sample_no) + (has_row ? 0 : 1);

@@ -321,6 +321,7 @@ struct oracle_ask {
 	uint64_t ask_id, sample_no;
 	uint16_t run, worker;
 	uint32_t retry_no, outbox_no, life, net;
+	uint64_t begun_ms, begun_term;
 	uint8_t state;
 	bool excused;                    /* somebody else may ask: its worker died or was called over */
 	bool unlogged;                   /* a power cut took the ask log: it is known not to count this */
@@ -443,7 +444,7 @@ uint64_t ledger_lost_open(const struct world *w, uint64_t run_id, uint64_t sampl
 
 /* ---- pen.c ---- */
 void pen_begin(struct pen *p);
-void pen_end(struct pen *p);
+void pen_end(struct world *w, struct pen *p);
 void pen_results(struct world *w, struct desk *d, uint32_t outbox_no, struct parcel *p,
                  const struct msg_record *records, size_t count);
 void pen_records(struct world *w, struct desk *d, uint32_t outbox_no, struct msg_record *records, size_t count);
@@ -530,6 +531,7 @@ void oracle_end(struct world *w);
 void oracle_break(struct world *w, const char *rule, const char *format, ...) PRINTF_LIKE(3, 4);
 uint32_t oracle_asks(struct world *w, struct crew *c, const struct exec_key *key, uint64_t ask_id, uint32_t net);
 void oracle_ended(struct world *w, uint32_t ask, enum ask_state state);
+void oracle_pen_lost(struct world *w, const struct batch *b); /* a leader died before these rows were written */
 void oracle_unlogged(struct world *w, const struct exec_key *key, uint64_t ask_id);
 void oracle_excuse(struct world *w, struct oracle_ask *a);
 void oracle_worker_died(struct world *w, struct crew *c);

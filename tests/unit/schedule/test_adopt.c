@@ -160,6 +160,7 @@ static void a_late_renewal_of_an_ended_lease_is_refused_and_takes_nothing_back(v
 	wait_until(t, 3000);
 	assert_trace(t, "3000 lost_closed o1\n"
 	                "3000 lost_closed o2\n"
+	                "3000 revoke w1 f3 2/1\n"
 	                "3000 attempts o1 r1:0 r1:1\n"
 	                "3000 lease w2 f2 2/2 r1 0-1 context attempts 5,5\n");
 	t->now_ms = 3100;

@@ -205,6 +205,7 @@ static void a_result_of_an_earlier_holder_is_taken_and_the_present_one_is_spared
 	done(t, 1, 1, 1); /* begun already: nothing to be spared */
 	assert_trace(t, "3000 renewed w2 n2\n"
 	                "3000 release w2 f3 1/3 #0\n"
+	                "3000 attempts o2 r1:1*\n" /* its second ask: open until it says what came of it */
 	                "3000 run_ended r1 done ''\n"
 	                "3000 run_forgotten r1\n");
 	give_back(t, 2, (struct lease_no){ 1, 2 }, RELEASE_ASKED, 0, 1, 0); /* means nothing any more */

@@ -54,7 +54,8 @@ static void leases_end_three_seconds_after_the_last_renewal_and_go_out_under_a_n
 	wait_until(t, 3699);
 	assert_trace(t, "3600 lost_closed o1\n");
 	wait_until(t, 3700);
-	assert_trace(t, "3700 attempts o1 r1:0 r1:1\n"
+	assert_trace(t, "3700 revoke w1 f3 1/1\n"
+	                "3700 attempts o1 r1:0 r1:1\n"
 	                "3700 lease w2 f2 1/2 r1 0-1 context attempts 5,5\n");
 	assert_int_equal(schedule_counters(t->s)->expired_workers, 1);
 	done(t, 1, 1, 0); /* its result comes all the same, and is taken */
@@ -73,6 +74,7 @@ static void a_death_is_reported_for_all_that_may_have_been_asked_and_counted_for
 	buf_clear(&t->text);
 	wait_until(t, 3000);
 	assert_trace(t, "3000 lost_closed o1\n"
+	                "3000 revoke w1 f3 1/1\n"
 	                "3000 attempts o1 r1:0 r1:1* r1:2 r1:3\n");
 	assert_int_equal(schedule_counters(t->s)->deaths, 1);
 }

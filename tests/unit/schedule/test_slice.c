@@ -184,6 +184,36 @@ static void a_hosted_model_has_as_many_slots_as_each_server(void **state)
 	                "0 welcome w3\n");
 }
 
+static void a_run_says_that_its_model_server_has_not_answered_yet(void **state)
+{
+	struct trace *t = *state;
+	struct sched_route route = { .route_id = 1,
+		                     .name = STR("local"),
+		                     .provider = STR("openai"),
+		                     .host_command = STR("smollm2"),
+		                     .host_slots = 2 };
+	struct msg_host hosts[] = { { STR("smollm2"), 2 } };
+	struct msg_hello hello = plain_hello(1, 8);
+	struct sched_event ev = { .kind = SCHED_WORKER_JOINED };
+	feed(t, (struct sched_event){ .kind = SCHED_ROUTE, .route = &route });
+	admit(t, plain_run(1, 20));
+	hello.hosts = hosts;
+	hello.host_count = 1;
+	ev.joined.worker_id = 1;
+	ev.joined.hello = &hello;
+	feed(t, ev);
+	renew(t, 1, 2);
+	struct sched_run_view v = view_of(t, 1);
+	assert_true(v.in_flight > 0 && v.pending > 0);
+	assert_int_equal(v.wait, WAIT_HOST_STARTS);
+	assert_true(str_starts(str_from(v.text), STR("the model server 'smollm2' has not answered yet")));
+	t->now_ms = 400;
+	done(t, 1, 1, v.stragglers[0].sample_no);
+	t->now_ms = 800;
+	done(t, 1, 1, v.stragglers[1].sample_no);
+	assert_int_not_equal(view_of(t, 1).wait, WAIT_HOST_STARTS);
+}
+
 static enum sched_wait wait_with(struct msg_hello hello, char text[200])
 {
 	struct trace *t = mem_new(1, sizeof(*t));
@@ -283,6 +313,7 @@ int main(void)
 		TEST(what_a_worker_does_not_need_goes_to_one_that_starves),
 		TEST(a_worker_that_came_back_without_a_slot_gets_its_share_again),
 		TEST(a_hosted_model_has_as_many_slots_as_each_server),
+		TEST(a_run_says_that_its_model_server_has_not_answered_yet),
 		TEST(a_run_says_which_ability_no_worker_has),
 		TEST(after_a_takeover_slices_grow_only_when_the_old_ones_have_ended),
 		TEST(a_worker_back_from_the_dead_hears_of_its_new_slice_before_it_may_go_on),

@@ -75,8 +75,8 @@ struct display {
 
 bool watch_is_stuck(struct str cause)
 {
-	static const char *const causes[] = { "no_worker", "no_provider",   "no_alias", "no_address",
-		                              "no_host",   "route_blocked", "no_route", "database" };
+	static const char *const causes[] = { "no_worker",     "no_provider", "no_alias", "no_address", "no_host",
+		                              "route_blocked", "no_route",    "database", "worker_disk" };
 	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
 		if (str_eq_c(cause, causes[i]))
 			return true;

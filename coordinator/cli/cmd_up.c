@@ -8,6 +8,7 @@
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/home.h"
 #include "coordinator/cli/installation.h"
+#include "coordinator/cli/postgres.h"
 #include "coordinator/cli/supervise.h"
 #include <poll.h>
 #include <string.h>
@@ -233,6 +234,35 @@ static void tell_changed_keys(const struct cli *c, const struct home_status *sta
 	arena_done(&arena);
 }
 
+/* As root the database is found by the home's path. A home that was moved takes its database along; a copy of one
+ * begins with an empty database of its own. */
+static enum err_code take_along(const struct cli *c, const struct home *h, struct error *reterr)
+{
+	struct home old = *h;
+	struct postgres before, now;
+	struct process_id server;
+	if (!installation_moved(h, &old.root))
+		return installation_settle(h, reterr);
+	home_id(old.root.text, old.id);
+	if (postgres_find(&old, &before, NULL) != ERR_OK || postgres_find(h, &now, NULL) != ERR_OK ||
+	    strcmp(before.data.text, now.data.text) == 0 || !fs_exists(before.data.text) || fs_exists(now.data.text))
+		return installation_settle(h, reterr); /* it lies inside the home, or there is nothing to take */
+	if (fs_exists(old.root.text)) {
+		cli_note(c, "this is a copy of %s: it begins with an empty database; that of the other stays in %s",
+		         old.root.text, before.data.text);
+		return installation_settle(h, reterr);
+	}
+	if (postgres_running(&before, &server, NULL) == ERR_OK && process_id_alive(&server))
+		return error_set(reterr, ERR_CONFLICT,
+		                 "this was %s, and its database server still runs there: stop process %d first",
+		                 old.root.text, (int)server.pid);
+	enum err_code err = fs_rename(before.data.text, now.data.text, reterr);
+	if (err != ERR_OK)
+		return err;
+	cli_note(c, "this was %s; its database came along", old.root.text);
+	return installation_settle(h, reterr);
+}
+
 enum cli_exit cmd_up(struct cli *c)
 {
 	struct home h;
@@ -258,6 +288,8 @@ enum cli_exit cmd_up(struct cli *c)
 		cli_note(c, "starting PostgreSQL, a coordinator and %u worker%s in %s", workers, CLI_S(workers),
 		         h.root.text);
 		err = installation_prepare(&h, workers, c->program_path, (const char *const *)environ, &e);
+		if (err == ERR_OK)
+			err = take_along(c, &h, &e);
 		if (err == ERR_OK)
 			err = start_supervise(c, &h, workers, &e);
 		exit_status = err == ERR_OK ? CLI_OK : cli_fail(c, &e);

@@ -19,11 +19,16 @@ enum err_code home_find(bool create, struct home *ret_home, struct error *reterr
 		return error_set(reterr, err, "nothing was ever started in %s (assay up)", path.text);
 	if (err != ERR_OK)
 		return error_wrap(reterr, err == ERR_NOT_FOUND ? ERR_IO : err, "ASSAY_HOME");
-	char hex[HASH_HEX_BYTES + 1];
-	hash_hex(hash_of(str_from(ret_home->root.text)), hex);
-	memcpy(ret_home->id, hex, sizeof(ret_home->id) - 1);
-	ret_home->id[sizeof(ret_home->id) - 1] = '\0';
+	home_id(ret_home->root.text, ret_home->id);
 	return ERR_OK;
+}
+
+void home_id(const char *root, char ret_id[17])
+{
+	char hex[HASH_HEX_BYTES + 1];
+	hash_hex(hash_of(str_from(root)), hex);
+	memcpy(ret_id, hex, 16);
+	ret_id[16] = '\0';
 }
 
 struct fs_path home_path(const struct home *h, const char *name)

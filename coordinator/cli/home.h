@@ -4,6 +4,7 @@
  *   token              of the API, 0600                       ports         "FLEET HTTP", chosen free once
  *   keys/              CURVE pairs, 0600; keys/allowed        logs/         one file a process
  *   worker-1/ ...      worker.yaml and state of each worker   pg/           database (elsewhere when root)
+ *   place              where it lay when it was last started
  *
  * Plain values; no file is kept open but the lock. */
 #ifndef ASSAY_CLI_HOME_H
@@ -38,6 +39,7 @@ struct home_status {
 
 /* The folder that ASSAY_HOME names, else ./.assay. `create` makes it, mode 0700. */
 enum err_code home_find(bool create, struct home *ret_home, struct error *reterr) MUST_CHECK;
+void home_id(const char *root, char ret_id[17]); /* what names the home at this absolute path */
 struct fs_path home_path(const struct home *h, const char *name);
 
 /* ERR_NOT_FOUND: never started here. */

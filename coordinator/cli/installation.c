@@ -195,6 +195,29 @@ enum err_code installation_prepare(const struct home *h, unsigned workers, const
 	return err;
 }
 
+bool installation_moved(const struct home *h, struct fs_path *ret_before)
+{
+	struct buf text;
+	buf_init(&text, FS_PATH_BYTES_MAX + 1);
+	bool known = fs_read(home_path(h, "place").text, &text, NULL) == ERR_OK;
+	struct str before = str_trim(buf_str(&text));
+	bool moved = known && before.len && !str_eq_c(before, h->root.text);
+	if (moved)
+		*ret_before = fs_path("%.*s", STR_ARG(before));
+	buf_done(&text);
+	return moved;
+}
+
+enum err_code installation_settle(const struct home *h, struct error *reterr)
+{
+	struct buf text;
+	buf_init(&text, FS_PATH_BYTES_MAX + 1);
+	(void)buf_printf(&text, "%s\n", h->root.text); /* a path fits */
+	enum err_code err = fs_write_atomic(home_path(h, "place").text, buf_str(&text), 0600, reterr);
+	buf_done(&text);
+	return err;
+}
+
 /* Binds and lets go again: 0 asks for any free port. 0 comes back when the port is taken. */
 static uint16_t try_port(uint16_t port)
 {

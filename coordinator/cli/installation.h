@@ -27,6 +27,10 @@ struct fs_path installation_program(const char *program_path, const char *name);
 /* Variables that hold keys of providers: for workers alone. Fills up to `cap` names, each NUL-terminated in `arena`. */
 size_t installation_key_names(const char *const *environment, struct arena *arena, const char **out, size_t cap);
 
+/* Was it started elsewhere the last time? As root its database is found by that path (postgres.h). */
+bool installation_moved(const struct home *h, struct fs_path *ret_before);
+enum err_code installation_settle(const struct home *h, struct error *reterr) MUST_CHECK; /* notes where it lies now */
+
 struct installation_key_change {
 	const char *name; /* of the variable, in the arena */
 	bool is_new;      /* else its value differs */

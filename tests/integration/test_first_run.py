@@ -237,6 +237,24 @@ class FirstRun(LabCase):
         wait_until(lambda: not processes_of(self.lab), 10, "all processes gone")
         self.lab.up()
 
+    def test_15b_an_installation_that_was_moved_keeps_its_data(self):
+        lab = self.lab
+        rows = lab.value("SELECT count(*) FROM assay.result")
+        lab.down()
+        moved = lab.folder / "moved"
+        os.rename(lab.home, moved)
+        elsewhere = {"ASSAY_HOME": moved}
+        try:
+            told = lab.assay("up", "--workers", 1, env=elsewhere, timeout=240).err
+            if os.getuid() == 0:  # else the database lies inside the home
+                self.assertIn("its database came along", told)
+            self.assertIn("140/200", lab.assay("runs", "show", self.first, env=elsewhere).out)
+        finally:
+            lab.assay("down", env=elsewhere, timeout=200)
+            os.rename(moved, lab.home)
+        lab.up()
+        self.assertEqual(lab.value("SELECT count(*) FROM assay.result"), rows)
+
     def test_16_down_stops_what_it_started_and_nothing_else(self):
         lab = self.lab
         bystander = subprocess.Popen(["sleep", "600"], env={**lab.env, "ASSAY_HOME": "/tmp/elsewhere"},

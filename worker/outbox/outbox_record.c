@@ -209,10 +209,11 @@ static enum err_code read_frame(struct str frame, uint64_t record_no, struct are
 enum err_code outbox_read_record(const struct outbox_entry *e, struct arena *a, const struct msg_record **ret_record,
                                  struct error *reterr)
 {
-	const struct msg_record *record;
+	const struct msg_record *record = NULL;
 	enum err_code err = read_frame(e->payload, e->record_no, a, &record, reterr);
 	if (err)
 		return err;
+	check(record);
 	if (record->kind != (e->kind == OUTBOX_ATTEMPT ? RECORD_ATTEMPT : RECORD_RESULT))
 		return error_set(reterr, ERR_CORRUPT, "record %llu: not of its entry's kind",
 		                 (unsigned long long)e->record_no);

@@ -35,6 +35,7 @@ struct program {
 	_Atomic(struct term *) term;
 	struct control control;
 	struct outlook_board outlook;
+	struct metrics_series *leading, *database, *term_number;
 	uint64_t timeline;               /* of the database when the term began */
 	int signal_fd, wake_fd, wait_fd; /* wait_fd: an epoll of the other two */
 	atomic_bool lost, draining;
@@ -236,11 +237,24 @@ static enum err_code start_waiting(struct program *p, struct error *reterr)
 	return ERR_OK;
 }
 
+static void make_metrics(struct program *p)
+{
+	static const struct metrics_spec specs[] = {
+		{ .kind = METRICS_GAUGE, .name = "assay_leading", .help = "1 while this coordinator leads" },
+		{ .kind = METRICS_GAUGE, .name = "assay_database_up", .help = "1 while the database answers" },
+		{ .kind = METRICS_GAUGE, .name = "assay_term", .help = "The term in force, as last read" },
+	};
+	struct metrics_series **series[] = { &p->leading, &p->database, &p->term_number };
+	p->metrics = metrics_new();
+	metrics_process(p->metrics);
+	for (size_t i = 0; i < ARRAY_LEN(specs); i++)
+		*series[i] = metrics_one(p->metrics, &specs[i]);
+}
+
 static enum err_code start(struct program *p, struct error *reterr)
 {
 	enum err_code err = read_secrets(p, reterr);
-	p->metrics = metrics_new();
-	metrics_process(p->metrics);
+	make_metrics(p);
 	if (err == ERR_OK)
 		err = zsock_context_new(1, 20000, &p->zmq, reterr);
 	if (err == ERR_OK)
@@ -290,6 +304,9 @@ static void show_outlook(struct program *p, enum leader_state state)
 	else if (state != LEADER_LEADS)
 		(void)snprintf(o.text, sizeof(o.text), "standing by"); /* fits */
 	outlook_show(&p->outlook, &o);
+	metrics_set(p->leading, state == LEADER_LEADS);
+	metrics_set(p->database, o.database);
+	metrics_set(p->term_number, (double)o.term);
 }
 
 /* Waits for a database that is away; what is wrong for good ends the program. */

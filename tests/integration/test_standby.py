@@ -17,7 +17,7 @@ N, END_S, TAKEOVER_S = 2000, 120, 5.0
 
 
 def printed(text):
-    print(text, file=sys.stderr, flush=True)
+    print("\nfigure: takeover, " + text, file=sys.stderr, flush=True)
 
 
 class Case(unittest.TestCase):
@@ -126,6 +126,10 @@ class Standby(Case):
         self.assertEqual((status, json.loads(text)["ready"]), (503, False))
         self.assertIn("standing by", json.loads(text)["why"][0])
         self.assertEqual(pair.two.open("/healthz")[0], 200)
+        for coordinator, leads in ((pair.one, 1), (pair.two, 0)):
+            self.assertEqual(coordinator.metric("assay_leading"), leads)
+            self.assertEqual(coordinator.metric("assay_database_up"), 1)
+            self.assertEqual(coordinator.metric("assay_term"), int(lab.value("SELECT term FROM assay.leader")))
         self.assertIn("slow", lab.assay("models", "list", env={"ASSAY_URL": pair.two.url}).out)
         pair.worker(1, [pair.two.endpoint, pair.one.endpoint])
         pair.workers[0].wait_log("a standby answered")
@@ -173,6 +177,7 @@ class CutOff(Case):
         status, text = self.pair.one.open("/readyz")
         self.assertEqual(status, 503)
         self.assertIn("waiting for PostgreSQL", json.loads(text)["why"][0])
+        self.assertEqual(self.pair.one.metric("assay_database_up"), 0)
         self.pair.wait_workers(self.pair.two, 2, seconds=30)
         printed(f"cut off: all workers with the new leader after {time.monotonic() - since:.2f} s")
         self.check_whole(run)

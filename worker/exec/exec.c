@@ -259,10 +259,6 @@ static void on_reply(struct exec *e, const struct exec_event *ev, struct exec_ac
 		return;
 	}
 	e->answer = record_new(&record->m, NULL, STR(""));
-	struct exec_action *ended = act(out, count, EXEC_DO_ENDED);
-	ended->ended.ask_id = e->ask_id;
-	ended->ended.class = CLASS_NONE;
-	ended->ended.retry_after_ms = -1;
 	keep(e, record, out, count);
 	e->state = EXEC_ANSWERED;
 }
@@ -320,9 +316,13 @@ static void on_kept(struct exec *e, struct exec_action *out, size_t *count)
 {
 	check(e->keeps_pending > 0);
 	e->keeps_pending--;
-	if (e->state == EXEC_ANSWERED && e->keeps_pending == 0)
+	if (e->state == EXEC_ANSWERED && e->keeps_pending == 0) {
+		struct exec_action *ended = act(out, count, EXEC_DO_ENDED);
+		ended->ended.ask_id = e->ask_id;
+		ended->ended.class = CLASS_NONE;
+		ended->ended.retry_after_ms = -1;
 		begin_scoring(e, out, count);
-	else if (e->state == EXEC_LEAVING)
+	} else if (e->state == EXEC_LEAVING)
 		finish_when_kept(e, out, count);
 }
 

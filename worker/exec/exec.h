@@ -2,13 +2,14 @@
  *
  *   READY --SLOT--> ASKING --REPLY: failed, may try again--> KEEP attempt, ENDED(wait) --> READY
  *                          --REPLY: failed for good--------> KEEP attempt given up, ENDED --> LEAVING
- *                          --REPLY: an answer--------------> KEEP answer, ENDED --> ANSWERED
- *   ANSWERED --KEPT--> SCORE --> SCORING --SCORED--> KEEP result --> LEAVING --KEPT--> FINISH
+ *                          --REPLY: an answer--------------> KEEP answer --> ANSWERED
+ *   ANSWERED --KEPT--> ENDED, SCORE --> SCORING --SCORED--> KEEP result --> LEAVING --KEPT--> FINISH
  *
  * A sample whose hosted server died while it was asked is given up at once, to be lent again as the coordinator sees
  * fit. Invariants: nothing is asked without a slot; each ask has an ask_id of its own and ends in exactly one kept
  * record (answer or attempt); an answer is on disk before it is scored; a sample ends with exactly one record that ends
  * it (result, or attempt with given_up), or with none when it was cancelled while it waited; FINISH is the last action.
+ * A slot is free again only when what it bought is on disk: so a death costs at most as many asks as there are slots.
  *
  * Pure: time and chance come in, effects go out. Texts of actions live until the next event of the same sample; the
  * record of a KEEP belongs to whoever carries it out. One thread; between SCORE and SCORED exec_score() may run in

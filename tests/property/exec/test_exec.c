@@ -31,6 +31,8 @@ static void on_keep(struct model *m, struct record *r)
 	assert_false(m->finished);
 	m->held[m->held_count++] = r;
 	m->answers += r->is_answer;
+	if (r->is_answer)
+		m->asking = false; /* it came back; its slot is not free yet */
 	m->ends += r->ends_sample;
 	if (r->m.kind != RECORD_RESULT)
 		(*(unsigned *)map_put_u64(&m->asks, r->m.ask_id, NULL))++;
@@ -53,6 +55,8 @@ static void on_action(struct model *m, const struct exec_action *a)
 		assert_true(m->asking);
 		return;
 	case EXEC_DO_ENDED:
+		if (a->ended.class == CLASS_NONE)
+			assert_int_equal(m->answers_kept, 1); /* a slot is free when what it bought is on disk */
 		m->asking = false;
 		m->waits = a->ended.waits;
 		m->wait_until_ms = m->now_ms + a->ended.wait_ms;

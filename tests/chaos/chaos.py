@@ -118,6 +118,7 @@ class Round:
             self.begin(first)
             if second:
                 fleet.rest(first.seconds * self.random.random())
+                second.beside = first
                 self.begin(second)
             for fault in sorted([f for f in (first, second) if f], key=lambda f: f.began + f.seconds):
                 fleet.rest(max(0.0, fault.began + fault.seconds - time.monotonic()))

@@ -3,7 +3,8 @@
 The allowance of a fault is how many prompts DESIGN.md 9 lets be asked twice because of it:
   - a worker that is killed: what was being asked, at most its slots;
   - a worker that is stopped or cut off for longer than a lease: what it had started, which is its slots, what it asked
-    in the second before (answers that could no longer be told) and what it asked meanwhile;
+    in the second before (answers that could no longer be told; when another fault was there first, which may have
+    kept them from being stored, since a second before that one) and what it asked meanwhile;
   - the coordinator cut off from all workers: the same for each of them;
   - everything else: nothing.
 """
@@ -26,6 +27,7 @@ class Fault:
         self.fleet, self.random = fleet, random
         self.seconds = random.uniform(*self.longest)
         self.part = None
+        self.beside = None  # a fault that lasts already when this one begins
         self.began = self.mended = 0.0
 
     def choose(self):
@@ -49,6 +51,10 @@ class Fault:
 
     def mend(self):
         pass
+
+    def since(self):
+        """What was asked from then on may not have been told when this began."""
+        return (self.beside.began if self.beside else self.began) - 1.0
 
     def allowed_twice(self):
         return 0
@@ -142,7 +148,7 @@ class Stop(Fault):
     def allowed_twice(self):
         if self.target_kind != "worker":
             return 0
-        return self.fleet.slots + self.fleet.asked(self.part.name, self.began - 1.0, self.began + 0.3)
+        return self.fleet.slots + self.fleet.asked(self.part.name, self.since(), self.began + 0.3)
 
 
 class StopWorker(Stop):
@@ -228,7 +234,7 @@ class Link(Fault):
 
     def cut_off(self, *workers):
         now = self.mended or time.monotonic()
-        return sum(self.fleet.slots + self.fleet.asked(w, self.began - 1.0, now + 0.5) for w in workers)
+        return sum(self.fleet.slots + self.fleet.asked(w, self.since(), now + 0.5) for w in workers)
 
     def allowed_twice(self):
         return self.cut_off(self.part.name)

@@ -87,7 +87,8 @@ static void look_at_runs(struct doctor *d, const struct json *health)
 	for (size_t i = 0; i < json_len(routes); i++) {
 		const struct json *r = json_at(routes, i);
 		if (json_bool_or(json_get(r, "blocked"), false))
-			finding(d, BAD, "route", "%.*s; once that is mended: assay runs retry RUN",
+			finding(d, WARN, "route",
+			        "%.*s; the next run of that model, or assay runs retry RUN, asks there again",
 			        STR_ARG(json_str_or(json_get(r, "why"), STR("?"))));
 	}
 }

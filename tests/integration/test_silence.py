@@ -62,7 +62,7 @@ class Silence(LabCase):
             self.assertEqual(lab.run_json(run)["waiting_for"][0]["cause"], "no_worker")
             self.assertRegex(lab.assay("runs", "show", run).out, r"waits for +no worker is connected")
             self.assertRegex(lab.assay("status").out, rf"run {run} .*waits: no worker is connected")
-            self.assertRegex(lab.assay("doctor", ok=None).out, rf"(?m)^warning +run +{run}: 0 of 20, no worker is connected")
+            self.assertRegex(lab.assay("doctor").out, rf"(?m)^warning +run +{run}: 0 of 20, no worker is connected")
             self.assertGreaterEqual(lab.metric('assay_runs_waiting{cause="no_worker"}'), 1)
         finally:
             for name, key in keys.items():
@@ -121,7 +121,7 @@ class Silence(LabCase):
         lab.add_model("bad-quota", self.endpoint.url + "/v1")
         result, run = lab.run("limited", "bad-quota", ok=12)
         self.assertIn("route bad-quota is blocked: its quota is used up", result.out)
-        self.assertRegex(lab.assay("doctor", ok=1).out, r"(?m)^bad +route +route bad-quota is blocked")
+        self.assertRegex(lab.assay("doctor").out, r"(?m)^warning +route +route bad-quota is blocked")
         self.assertEqual(lab.metric('assay_routes{state="blocked"}'), 1)
         lab.add_model("bad-quota", self.endpoint.url + "/v1", model="m")  # mended: another configuration of the name
         self.assertEqual(lab.run("limited", "bad-quota")[0].code, 0)

@@ -6,7 +6,7 @@
 #include "coordinator/store/store_call.h"
 #include <string.h>
 
-enum { READ_MS = 250, RETRY_MIN_MS = 50, RETRY_MAX_MS = 500, ANSWER_MS = 3000, STEP_DOWN_MS = 1000, TEXT_MAX = 256 };
+enum { READ_MS = 100, RETRY_MIN_MS = 50, RETRY_MAX_MS = 500, ANSWER_MS = 3000, STEP_DOWN_MS = 1000, TEXT_MAX = 256 };
 
 /* What the statement that is under way was for. */
 enum asked { ASKED_NOTHING, ASKED_WATCH, ASKED_TAKE, ASKED_BEAT };

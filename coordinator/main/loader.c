@@ -31,6 +31,7 @@ struct request {
 
 struct known { /* what reading items of a run takes */
 	int64_t suite_version_id;
+	size_t layer_count; /* of its positions, as the core was told */
 };
 
 struct loader {
@@ -204,7 +205,8 @@ static enum err_code admit(struct loader *l, const struct run_row *row, bool res
 		core_message_free(m);
 		return err;
 	}
-	((struct known *)map_put_u64(&l->runs, row->run_id, NULL))->suite_version_id = row->suite_version_id;
+	*(struct known *)map_put_u64(&l->runs, row->run_id, NULL) =
+		(struct known){ row->suite_version_id, run->layer_count };
 	m->ev.kind = SCHED_RUN_ADMIT;
 	m->ev.run = run;
 	m->context = arena_str(&m->arena, row->context);
@@ -226,6 +228,47 @@ static enum err_code admit_by_id(struct loader *l, uint64_t run_id, struct error
 	return err;
 }
 
+static void push_retry(struct loader *l, uint64_t run_id, uint32_t wave)
+{
+	struct core_message *m = core_message_new(CORE_EVENT);
+	m->ev.kind = SCHED_RUN_RETRY;
+	m->ev.retry.run_id = run_id;
+	m->ev.retry.wave = wave;
+	push(l, m);
+}
+
+static void push_extend(struct loader *l, uint64_t run_id, uint32_t epochs)
+{
+	struct core_message *m = core_message_new(CORE_EVENT);
+	m->ev.kind = SCHED_RUN_EXTEND;
+	m->ev.extend.run_id = run_id;
+	m->ev.extend.epochs = epochs;
+	push(l, m);
+}
+
+/* Every change that the core has not heard of, in the order in which they were made: positions are counted along them,
+ * here and at the next start alike. */
+static enum err_code tell_changes(struct loader *l, const struct run_row *row, struct arena *arena,
+                                  struct error *reterr)
+{
+	struct position_layer *layers = NULL;
+	size_t count = 0;
+	enum err_code err = rebuild_layers(l->store, row, arena, &layers, &count, reterr);
+	if (err != ERR_OK)
+		return err;
+	struct known *known = map_get_u64(&l->runs, row->run_id);
+	for (size_t i = known ? known->layer_count : count; i < count; i++) {
+		if (layers[i].wave > 0)
+			push_retry(l, row->run_id, layers[i].wave);
+		else
+			push_extend(l, row->run_id,
+			            (uint32_t)((layers[i].sample_from + layers[i].sample_count) / row->item_count));
+	}
+	if (known)
+		known->layer_count = MAX_OF(known->layer_count, count);
+	return ERR_OK;
+}
+
 static enum err_code change_run(struct loader *l, uint64_t run_id, enum control_change change, struct error *reterr)
 {
 	struct arena arena;
@@ -234,21 +277,19 @@ static enum err_code change_run(struct loader *l, uint64_t run_id, enum control_
 		return admit_by_id(l, run_id, reterr);
 	arena_init(&arena, READ_BYTES_MAX);
 	enum err_code err = runs_find(l->store, run_id, &arena, &row, reterr);
-	if (err == ERR_OK && row) {
+	if (err == ERR_OK && row && change == CONTROL_CANCEL) {
 		struct core_message *m = core_message_new(CORE_EVENT);
-		if (change == CONTROL_CANCEL) {
-			m->ev.kind = SCHED_RUN_CANCEL;
-			m->ev.run_id = run_id;
-		} else if (change == CONTROL_RETRY) {
-			m->ev.kind = SCHED_RUN_RETRY;
-			m->ev.retry.run_id = run_id;
-			m->ev.retry.wave = row->retry_wave;
-		} else {
-			m->ev.kind = SCHED_RUN_EXTEND;
-			m->ev.extend.run_id = run_id;
-			m->ev.extend.epochs = row->epochs;
-		}
+		m->ev.kind = SCHED_RUN_CANCEL;
+		m->ev.run_id = run_id;
 		push(l, m);
+	} else if (err == ERR_OK && row) {
+		err = tell_changes(l, row, &arena, reterr);
+		if (err == ERR_OK && change == CONTROL_RETRY)
+			push_retry(
+				l, run_id,
+				row->retry_wave); /* a copy changes nothing; of a run that is over it is a question */
+		else if (err == ERR_OK)
+			push_extend(l, run_id, row->epochs);
 	}
 	arena_done(&arena);
 	return err;

@@ -50,6 +50,7 @@ static void ask(struct world *w, struct crew *c, uint32_t i, const struct exec_a
 	x->cancelled = false;
 	x->ask_id = a->ask.ask_id;
 	c->asking++;
+	c->alone_asking += x->alone;
 	w->tally.asks++;
 	x->ask = oracle_asks(w, c, key, a->ask.ask_id, x->net);
 	if (oracle_sample(w, key->run_id, key->sample_no)->poison) {
@@ -151,6 +152,7 @@ void calls_start(struct world *w, struct crew *c, const struct agent_action *a)
 	check(spec.run->content);
 	uint32_t i = new_call(w, c, a->start.sample_id, a->start.net);
 	w->calls[i].exec = exec_new(&spec);
+	w->calls[i].alone = a->start.alone;
 	give_slot(w, c, i);
 }
 
@@ -209,6 +211,7 @@ static void ask_ends(struct world *w, struct crew *c, uint32_t i)
 	ev.reply.elapsed_ms = 1;
 	x->asking = false;
 	c->asking--;
+	c->alone_asking -= x->alone;
 	bool answered = !x->cancelled && ev.reply.reply.transport == CLASS_NONE && ev.reply.reply.status == 200;
 	oracle_ended(w, x->ask, x->cancelled ? ASK_ABANDONED : answered ? ASK_ANSWERED : ASK_FAILED);
 	feed(w, c, i, &ev);

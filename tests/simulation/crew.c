@@ -34,7 +34,7 @@ static void end_process(struct world *w, struct crew *c)
 	c->agent = NULL;
 	agent_actions_clear(&c->actions);
 	c->alive = false;
-	c->asking = 0;
+	c->asking = c->alone_asking = 0;
 	c->turn_at_ms = UINT64_MAX;
 }
 
@@ -137,6 +137,7 @@ static void close_cable(struct world *w, struct crew *c, uint32_t conn)
 static void send(struct world *w, struct crew *c, const struct agent_action *a)
 {
 	struct cable *x = cable_of(w, c, a->send.conn);
+	oracle_promises(w, c, a->send.msg);
 	if (x)
 		cable_up(w, x, a->send.msg);
 }
@@ -267,7 +268,10 @@ void crew_frame(struct world *w, struct crew *c, uint32_t conn, struct parcel *p
 	ev.frame.msg = parcel_msg(w, p, &room, &w->scratch);
 	if (!ev.frame.msg)
 		return;
+	bool is_lease = ev.frame.msg->kind == MSG_LEASE;
 	feed(w, c, &ev);
+	if (is_lease)
+		oracle_holds(w, c);
 	carry_out(w, c);
 	crew_turn_soon(w, c);
 }

@@ -56,6 +56,7 @@ static void forget_all(struct world *w, struct desk *d)
 	}
 	d->inbox_last = &d->inbox;
 	loader_end(d);
+	memset(d->layers_told, 0, sizeof(d->layers_told));
 	schedule_free(d->schedule);
 	d->schedule = NULL;
 	memset(d->heard_ms, 0, w->plan.worker_count * sizeof(*d->heard_ms));

@@ -153,6 +153,7 @@ static void admit(struct world *w, struct desk *d, uint64_t run_id)
 	          (unsigned long long)r->row_count, (unsigned long long)r->sent_to,
 	          r->cancel_said ? ", cancelled" : "");
 	struct sched_event ev = { .kind = SCHED_RUN_ADMIT, .run = &in };
+	d->layers_told[run_id - 1] = r->layer_count;
 	desk_step(w, d, &ev);
 	mem_free(x.done);
 	mem_free(x.missing);
@@ -209,6 +210,38 @@ static void items(struct world *w, struct desk *d, const struct loan *l)
 	desk_step(w, d, &ev);
 }
 
+static struct sched_event retry_event(uint64_t run_id, uint32_t wave)
+{
+	struct sched_event ev = { .kind = SCHED_RUN_RETRY };
+	ev.retry.run_id = run_id;
+	ev.retry.wave = wave;
+	return ev;
+}
+
+static struct sched_event extend_event(uint64_t run_id, uint32_t epochs)
+{
+	struct sched_event ev = { .kind = SCHED_RUN_EXTEND };
+	ev.extend.run_id = run_id;
+	ev.extend.epochs = epochs;
+	return ev;
+}
+
+/* In the order in which they were made: positions are counted along them. */
+static void tell_changes(struct world *w, struct desk *d, uint64_t run_id)
+{
+	const struct ledger_run *r = ledger_run(w, run_id);
+	size_t *told = &d->layers_told[run_id - 1];
+	for (size_t i = *told ? *told : r->layer_count; i < r->layer_count; i++) {
+		const struct position_layer *x = &r->layers[i];
+		uint64_t epochs = (x->sample_from + x->sample_count) / w->plan.runs[run_id - 1].items;
+		struct sched_event ev =
+			x->wave > 0 ? retry_event(run_id, x->wave) : extend_event(run_id, (uint32_t)epochs);
+		desk_step(w, d, &ev);
+	}
+	if (*told)
+		*told = r->layer_count;
+}
+
 static void changed(struct world *w, struct desk *d, const struct loan *l)
 {
 	const struct ledger_run *r = ledger_run(w, l->run_id);
@@ -222,14 +255,12 @@ static void changed(struct world *w, struct desk *d, const struct loan *l)
 		ev.run_id = l->run_id;
 		break;
 	case CHANGE_RETRY:
-		ev.kind = SCHED_RUN_RETRY;
-		ev.retry.run_id = l->run_id;
-		ev.retry.wave = r->retry_wave;
+		tell_changes(w, d, l->run_id);
+		ev = retry_event(l->run_id, r->retry_wave);
 		break;
 	case CHANGE_EXTEND:
-		ev.kind = SCHED_RUN_EXTEND;
-		ev.extend.run_id = l->run_id;
-		ev.extend.epochs = r->epochs;
+		tell_changes(w, d, l->run_id);
+		ev = extend_event(l->run_id, r->epochs);
 		break;
 	}
 	desk_step(w, d, &ev);

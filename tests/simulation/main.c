@@ -3,7 +3,8 @@
  *   simulate --seed N [--trace]      one world; with --trace everything that happens in it
  *   simulate --seeds A..B [--jobs N] many; prints seeds a second and the first that fails
  *   --samples N   instead of what the seed draws     --mutant NAME  with a fault of our own in the world's glue
- *   --hash        prints the trace hash of each seed */
+ *   --hash        prints the trace hash of each seed
+ *   --twice       each seed once more: its trace must be the same */
 #include "common/base/check.h"
 #include "common/base/mem.h"
 #include "tests/simulation/world.h"
@@ -19,7 +20,7 @@ enum { JOBS_MAX = 64, FAILURES_MAX = 5 };
 struct options {
 	uint64_t from, to, samples;
 	uint32_t jobs;
-	bool trace, hash;
+	bool trace, hash, twice;
 	const char *mutant;
 };
 
@@ -31,8 +32,20 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static uint64_t hash_of_seed(struct world *w, uint64_t seed, const struct options *o)
+{
+	memset(&w->plan, 0, sizeof(w->plan));
+	w->plan.sample_count = o->samples;
+	world_begin(w, seed, o->mutant, false);
+	(void)world_run(w); /* what it found is told by the other run */
+	uint64_t hash = w->hash;
+	world_end(w);
+	return hash;
+}
+
 static bool run_one(struct world *w, uint64_t seed, const struct options *o, struct tally *sum)
 {
+	uint64_t first = o->twice ? hash_of_seed(w, seed, o) : 0;
 	memset(&w->plan, 0, sizeof(w->plan));
 	w->plan.sample_count = o->samples;
 	world_begin(w, seed, o->mutant, o->trace);
@@ -45,6 +58,11 @@ static bool run_one(struct world *w, uint64_t seed, const struct options *o, str
 		             o->mutant ? o->mutant : "");
 	if (o->hash || o->trace)
 		(void)printf("seed %llu hash %016llx\n", (unsigned long long)seed, (unsigned long long)w->hash);
+	if (o->twice && first != w->hash) {
+		(void)printf("seed %llu does not replay: %016llx, then %016llx\n", (unsigned long long)seed,
+		             (unsigned long long)first, (unsigned long long)w->hash);
+		fine = false;
+	}
 	const uint64_t *from = (const uint64_t *)&w->tally;
 	uint64_t *to = (uint64_t *)sum;
 	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
@@ -147,6 +165,8 @@ static bool parse(int argc, char **argv, struct options *o)
 		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
 		if (strcmp(argv[i], "--trace") == 0) {
 			o->trace = true;
+		} else if (strcmp(argv[i], "--twice") == 0) {
+			o->twice = true;
 		} else if (strcmp(argv[i], "--hash") == 0) {
 			o->hash = true;
 		} else if (strcmp(argv[i], "--seed") == 0 && number(next, &value)) {

@@ -47,7 +47,7 @@ void oracle_end(struct world *w)
 
 /* ---- asks ---- */
 
-enum { RENEWS_MS = 1500 };
+enum { RENEWS_MS = 1500, HELD_SPARE = 64 };
 
 static struct oracle_ask *ask_at(struct world *w, uint32_t at)
 {
@@ -139,6 +139,8 @@ uint32_t oracle_asks(struct world *w, struct crew *c, const struct exec_key *key
 		oracle_excuse(w, a); /* it stands in the ring of a thread that does not turn */
 	if (limit && o->in_flight[route] > limit)
 		oracle_break(w, "I4", "%u asks under way on route %u of %u", o->in_flight[route], route + 1, limit);
+	if (c->alone_asking > 0 && c->asking > 1)
+		oracle_break(w, "I9", "worker %u asks beside a sample that is to run alone", c->index);
 	if (c->asking > c->slots)
 		oracle_break(w, "I4", "worker %u has %u asks under way in %u slots", c->index, c->asking, c->slots);
 	return s->last;
@@ -224,6 +226,57 @@ void oracle_stalled(struct world *w, struct crew *c)
 		}
 }
 
+static bool is_sent(const struct ledger_run *r, uint64_t sample_no)
+{
+	uint64_t from = 0;
+	for (size_t i = 0; i < r->layer_count && from < r->sent_to; from += r->layers[i++].sample_count) {
+		const struct position_layer *l = &r->layers[i];
+		uint64_t offset = sample_no - l->sample_from;
+		if (sample_no >= l->sample_from && offset < l->sample_count && from + offset < r->sent_to)
+			return true;
+	}
+	return false;
+}
+
+static void check_lent(struct world *w, const struct desk *d, const struct ledger_run *r, uint64_t run_id,
+                       uint64_t sample_no)
+{
+	const struct oracle_sample *s = oracle_sample(w, run_id, sample_no);
+	if (!is_sent(r, sample_no))
+		oracle_break(w, "I3", "run %llu sample %llu is lent beyond the position that is durable",
+		             (unsigned long long)run_id, (unsigned long long)sample_no);
+	if (s->told_term == d->term && ledger_settled(w, run_id, sample_no))
+		oracle_break(w, "I3", "run %llu sample %llu is lent by a leader that was told of its score",
+		             (unsigned long long)run_id, (unsigned long long)sample_no);
+}
+
+/* I4: a worker is never lent more than it said it would take. */
+void oracle_promises(struct world *w, struct crew *c, const struct msg *m)
+{
+	struct agent_status s;
+	(void)w;
+	if (m->kind != MSG_RENEW && m->kind != MSG_HELLO)
+		return;
+	agent_status(c->agent, &s);
+	if (m->kind == MSG_HELLO)
+		for (size_t i = 0; i < PLAN_PROMISES; i++)
+			c->promises[i] = s.held;
+	c->promises[c->promise_next++ % PLAN_PROMISES] = s.held + (m->kind == MSG_RENEW ? m->renew.wanted : 0);
+}
+
+void oracle_holds(struct world *w, struct crew *c)
+{
+	struct agent_status s;
+	uint64_t most = 0;
+	agent_status(c->agent, &s);
+	for (size_t i = 0; i < PLAN_PROMISES; i++)
+		most = MAX_OF(most, c->promises[i]);
+	/* Of what it has reported, and of late copies, the leader may know more than it does: a rough bound. */
+	if (s.held - s.reported > 2 * most + HELD_SPARE)
+		oracle_break(w, "I4", "worker %u holds %llu samples and wanted %llu at most", c->index,
+		             (unsigned long long)(s.held - s.reported), (unsigned long long)most);
+}
+
 void oracle_leased(struct world *w, struct desk *d, const struct sched_action *a, uint32_t worker)
 {
 	struct oracle *o = &w->oracle;
@@ -233,11 +286,8 @@ void oracle_leased(struct world *w, struct desk *d, const struct sched_action *a
 	          a->lease.alone ? " alone" : "", worker, a->lease.worker_id, (unsigned long long)a->lease.number.term,
 	          (unsigned long long)a->lease.number.n, (unsigned long long)a->lease.run_id,
 	          (unsigned long long)a->lease.sample_nos[0], a->lease.sample_count);
-	uint64_t total = 0;
-	for (size_t i = 0; i < r->layer_count; i++)
-		total += r->layers[i].sample_count;
-	if (r->sent_to > total)
-		oracle_break(w, "world", "sent_to beyond the run");
+	for (uint32_t i = 0; i < a->lease.sample_count; i++)
+		check_lent(w, d, r, a->lease.run_id, a->lease.sample_nos[i]);
 	for (uint32_t i = 0; i < a->lease.sample_count && a->lease.alone; i++) {
 		mem_reserve(&o->alone, &o->alone_cap, o->alone_count + 1, sizeof(*o->alone));
 		o->alone[o->alone_count++] =
@@ -286,8 +336,10 @@ void oracle_durable(struct world *w, const struct msg_record *r, uint32_t outbox
 }
 
 /* Until then a death may cost it: the leader cannot know that it was stored. */
-void oracle_told(struct world *w, const struct sched_committed *r)
+void oracle_told(struct world *w, const struct desk *d, const struct sched_committed *r)
 {
+	if (r->kind != RECORD_ATTEMPT && r->outcome == OUTCOME_SCORED)
+		oracle_sample(w, r->run_id, r->sample_no)->told_term = d->term;
 	struct oracle_ask *a;
 	for (uint32_t at = oracle_sample(w, r->run_id, r->sample_no)->last; (a = ask_at(w, at)) != NULL; at = a->before)
 		if (a->ask_id == r->ask_id)

@@ -226,7 +226,7 @@ static void tell(struct world *w, struct desk *d, struct batch *b)
 			                               .retry_after_ms = r->retry_after_ms };
 	}
 	for (size_t i = 0; i < b->count; i++)
-		oracle_told(w, &records[i]);
+		oracle_told(w, d, &records[i]);
 	ev.committed.outbox = b->outbox_no ? world_outbox(b->outbox_no) : (struct outbox_id){ 0 };
 	ev.committed.records = records;
 	ev.committed.count = b->count;

@@ -223,9 +223,10 @@ struct desk {
 	uint64_t tick_at_ms;
 	struct pen pens[PLAN_PENS];
 	struct loan *loans, **loans_last;
-	uint64_t loan_ids, loader_ms;
-	uint64_t paused_until_ms; /* SIGSTOP */
-	uint64_t cut_until_ms;    /* from the database alone */
+	uint64_t loan_ids;
+	size_t layers_told[PLAN_RUNS_MAX]; /* 0: not admitted here */
+	uint64_t paused_until_ms;          /* SIGSTOP */
+	uint64_t cut_until_ms;             /* from the database alone */
 	int64_t wall_skew_ms, stamp_ms;
 	uint64_t beat_seen, beat_term_seen, watched_since_ms;
 	uint64_t led_since_ms;
@@ -272,7 +273,7 @@ struct drawer {
 
 struct call { /* one sample in a net thread */
 	uint32_t gen, worker, next_free;
-	bool used, asking, cancelled;
+	bool used, asking, cancelled, alone;
 	uint32_t net;
 	uint64_t sample_id, ask_id, ends_ms;
 	uint32_t ask; /* in the oracle; index + 1 */
@@ -298,7 +299,9 @@ struct crew {
 	struct agent *agent;
 	struct agent_actions actions;
 	struct drawer drawer;
-	uint32_t slots, nets, asking;
+	uint32_t slots, nets, asking, alone_asking;
+	uint64_t promises[PLAN_PROMISES]; /* what it may hold, by its last Renews */
+	uint32_t promise_next;
 	struct map calls; /* sample_id -> call index */
 	struct post *posts;
 	size_t post_count, post_cap;
@@ -331,7 +334,8 @@ struct oracle_ask {
 };
 
 struct oracle_sample {
-	uint32_t last; /* ask: index + 1 */
+	uint32_t last;      /* ask: index + 1 */
+	uint64_t told_term; /* the leader of that term knows of its score */
 	uint16_t alone_deaths;
 	bool poison, broken;
 };
@@ -535,10 +539,13 @@ void oracle_pen_lost(struct world *w, const struct batch *b); /* a leader died b
 void oracle_unlogged(struct world *w, const struct exec_key *key, uint64_t ask_id);
 void oracle_excuse(struct world *w, struct oracle_ask *a);
 void oracle_worker_died(struct world *w, struct crew *c);
+void oracle_promises(struct world *w, struct crew *c, const struct msg *m); /* what it says, before it goes out */
+void oracle_holds(struct world *w, struct crew *c);                         /* a lease has come */
 void oracle_called_over(struct world *w, uint32_t worker);
 void oracle_leased(struct world *w, struct desk *d, const struct sched_action *a, uint32_t worker);
 void oracle_row(struct world *w, uint64_t term, const struct msg_record *r, uint32_t outbox_no, bool inserted);
-void oracle_told(struct world *w, const struct sched_committed *r); /* the leader knows that it is durable */
+void oracle_told(struct world *w, const struct desk *d,
+                 const struct sched_committed *r); /* the leader knows that it is durable */
 void oracle_stalled(struct world *w, struct crew *c);
 void oracle_durable(struct world *w, const struct msg_record *r, uint32_t outbox_no);
 void oracle_trimmed(struct world *w, struct crew *c, const struct record_range *ranges, size_t count);

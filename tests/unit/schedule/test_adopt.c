@@ -165,7 +165,7 @@ static void a_late_renewal_of_an_ended_lease_is_refused_and_takes_nothing_back(v
 	                "3000 lease w2 f2 2/2 r1 0-1 context attempts 5,5\n");
 	t->now_ms = 3100;
 	renew(t, 1, 0);
-	assert_trace(t, "3100 grant w1 f3 q1 2\n"
+	assert_trace(t, "3100 grant w1 f4 q1 2\n"
 	                "3100 renewed w1 n2 refused 2/1\n");
 }
 

@@ -97,8 +97,8 @@ def read_unittest(name, code, out):
             count.passed += 1
         elif m[3].startswith("skipped"):
             count.skipped.append(label)
-        else:
-            count.failed.append(label)
+    # From the summary, which names parts of tests (subTest) and failing preparations as well.
+    count.failed = [f"{name}:{t}" for t in dict.fromkeys(re.findall(r"^(?:FAIL|ERROR): (\w+) \(", out, re.M))]
     if code != 0 and not count.failed:
         count.failed = [f"{name}: exit status {code}"]
     if code == 0 and count.passed + len(count.skipped) == 0:

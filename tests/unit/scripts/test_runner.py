@@ -32,10 +32,17 @@ class Readers(unittest.TestCase):
 
     def test_unittest_methods_are_counted_though_they_print(self):
         out = ("test_a (m.C) ... \nfigure: speed 3 s\nok\ntest_b (m.C)\nIt has a text. ... FAIL\n"
-               "test_c (m.C) ... skipped 'why not'\n\nRan 3 tests\n")
+               "test_c (m.C) ... skipped 'why not'\n\n=====\nFAIL: test_b (m.C)\n-----\nRan 3 tests\n")
         count = runner.read_unittest("x", 1, out)
         self.assertEqual((count.passed, count.failed, count.skipped), (1, ["x:test_b"], ["x:test_c"]))
         self.assertEqual(runner.read_figures(out), ["speed 3 s"])
+
+    def test_a_failing_part_of_a_test_and_a_failing_preparation_are_named(self):
+        out = ("test_a (m.C) ... \n  test_a (m.C) (seed=1) ... FAIL\n  test_a (m.C) (seed=2) ... FAIL\ntest_b (m.C) ... ok\n\n"
+               "=====\nFAIL: test_a (m.C) (seed=1)\n-----\n=====\nFAIL: test_a (m.C) (seed=2)\n-----\n"
+               "ERROR: setUpClass (m.D)\n-----\nRan 2 tests\n")
+        count = runner.read_unittest("x", 1, out)
+        self.assertEqual((count.passed, count.failed), (1, ["x:test_a", "x:setUpClass"]))
 
     def test_lines_of_a_script_are_counted(self):
         count = runner.read_lines("g/run", 1, "ok a\nok b\nnot ok c 3 s\nskip d no-mount\nokay\n")

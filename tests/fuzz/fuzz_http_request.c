@@ -30,8 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	      buf_append_str(&headers, str_slice(text, 0, 1 << 19)));
 	r.headers = buf_str(&headers);
 	ptrdiff_t blank = str_find(r.headers, STR("\n\n"));
-	(void)cut_at(&text, STR("\n\n"));
-	r.headers = blank < 0 ? r.headers : str_slice(r.headers, 0, (size_t)blank);
+	bool has_headers = text.len && text.data[0] != '\n';
+	(void)cut_at(&text, has_headers ? STR("\n\n") : STR("\n"));
+	r.headers = blank < 0 ? r.headers : str_slice(r.headers, 0, (size_t)blank + 1);
 	r.body = text;
 	played_database(rest);
 	struct played_reply reply;

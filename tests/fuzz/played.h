@@ -34,7 +34,7 @@ struct played_reply {
 void played_ask(const struct played_request *request, struct played_reply *ret_reply);
 
 /* What is true of every answer: a known status; JSON where it says JSON; a problem that repeats its status and has a
- * code; nothing below /api without the token. */
+ * code; nothing below /api without the token. With PLAYED_SHOW in the environment it prints the answer. */
 void played_check(const struct played_request *request, const struct played_reply *reply);
 
 #endif

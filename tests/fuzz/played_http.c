@@ -8,6 +8,8 @@
 #include "coordinator/http/http.h"
 #include "coordinator/http/server.h"
 #include "tests/fuzz/played.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ARENA_BYTES = 256 << 20, REPLY_BYTES_MAX = 64 << 20, TARGET_BYTES_MAX = 4096 };
@@ -219,6 +221,8 @@ void played_check(const struct played_request *request, const struct played_repl
 	struct json_doc *doc;
 	struct error e;
 	bool is_problem = str_eq_c(reply->type, "application/problem+json");
+	if (getenv("PLAYED_SHOW")) /* for whoever writes seeds */
+		(void)fprintf(stderr, "%d %.*s\n", reply->status, STR_ARG(buf_str(&reply->body)));
 	check_msg(reply->status >= 200 && reply->status < 600, "status %d", reply->status);
 	check(is_problem == (reply->status >= 400) || !str_starts(request->target, STR("/api/")));
 	if (!is_problem && !str_starts(reply->type, STR("application/json")))

@@ -13,14 +13,17 @@ struct pg {
 	size_t queued;
 	size_t rows[PG_QUEUE_MAX];
 	enum err_code failure;
+	uint64_t input; /* in which it was connected: with a new one all are closed, so that each input stands alone */
 };
 
 static struct str answers;
 static struct arena scratch;
+static uint64_t input;
 
 void played_database(struct str bytes)
 {
 	answers = bytes;
+	input++;
 	if (!scratch.budget_bytes)
 		arena_init(&scratch, SCRATCH_BYTES);
 	arena_reset(&scratch);
@@ -48,25 +51,43 @@ static uint64_t draw_u64(size_t bytes)
 	return v;
 }
 
-/* Small as a rule; a tag chooses wider ones, up to what sums of real rows can come to. None is negative: no count, time
- * or number of the schema is (what is not known is NULL). */
+/* Small as a rule; a tag chooses wider ones. None is negative: no count, time or number of the schema is (what is not
+ * known is NULL). None is so large that reading a suite of that size would take a second. */
 static int64_t draw_i64(void)
 {
 	uint8_t tag = draw();
 	if (tag < 240)
 		return tag % 32;
-	if (tag < 250)
-		return (int64_t)draw_u64(2);
-	if (tag < 254)
-		return (int64_t)draw_u64(4);
-	return (int64_t)draw_u64(7) >> 1;
+	return (int64_t)draw_u64(2);
 }
+
+/* What columns of a real database hold and bytes by chance would not: a tag each. */
+static const char *const texts[] = {
+	"{\"schema\":\"assay.suite.v1\",\"name\":\"s\",\"task\":\"t.x\",\"items\":[\"items.jsonl\"],\"epochs\":2,"
+	"\"generate\":{\"prompt\":\"{{input}}\",\"temperature\":0,\"max_tokens\":8},"
+	"\"scores\":[{\"name\":\"correct\",\"type\":\"exact\",\"chance\":0.125},{\"name\":\"n\",\"type\":\"numeric\"}],"
+	"\"gates\":[{\"metric\":\"correct\",\"rule\":\"not_worse\",\"margin\":0.02}]}",
+	"{\"id\":\"q-1\",\"input\":\"Question\",\"target\":\"A\",\"choices\":[\"A\",\"B\"],\"metadata\":{\"stratum\":"
+	"\"a\"}}",
+	"{\"name\":\"m\",\"provider\":\"openai\",\"base_url\":\"http://h/"
+	"v1\",\"model\":\"x\",\"params\":{\"temperature\":0},"
+	"\"limits\":{\"concurrency\":4},\"price\":{\"input\":1,\"output\":2}}",
+	"{\"providers\":[\"openai\"],\"aliases\":[\"k\"],\"allowed_hosts\":[\"*\"],\"hosts\":[]}",
+	"correct",
+	"stratum=a",
+	"100",
+	"a",
+	"q-1",
+};
 
 static struct str draw_bytes(void)
 {
+	enum { TEXTS_FROM = 200, LONG_FROM = 250 };
 	size_t len = draw();
-	if (len >= 250)
-		len = (len - 249) * 200;
+	if (len >= TEXTS_FROM && len < LONG_FROM)
+		return str_from(texts[len % ARRAY_LEN(texts)]);
+	if (len >= LONG_FROM)
+		len = (len - LONG_FROM + 1) * 200;
 	struct str s = str_slice(answers, 0, len);
 	answers = str_slice(answers, s.len, answers.len);
 	return s;
@@ -106,7 +127,7 @@ enum err_code pg_step(struct pg *pg, uint64_t now_ms, struct error *reterr)
 
 enum pg_state pg_state(const struct pg *pg)
 {
-	return pg->state;
+	return pg->input == input ? pg->state : PG_CLOSED;
 }
 
 int pg_fd(const struct pg *pg)
@@ -130,7 +151,7 @@ uint64_t pg_next_deadline_ms(const struct pg *pg)
 uint64_t pg_connection_no(const struct pg *pg)
 {
 	(void)pg;
-	return 1;
+	return input;
 }
 
 void pg_wait(const struct pg *pg, int wake_fd, int timeout_ms)
@@ -143,7 +164,7 @@ void pg_wait(const struct pg *pg, int wake_fd, int timeout_ms)
 enum err_code pg_queue(struct pg *pg, const struct pg_statement *statement, const struct pg_params *params,
                        struct error *reterr)
 {
-	check(pg->state != PG_CLOSED && statement->sql);
+	check(pg_state(pg) != PG_CLOSED && statement->sql);
 	if (pg->state == PG_DONE) {
 		pg->state = PG_READY;
 		pg->queued = 0;
@@ -180,6 +201,7 @@ enum err_code pg_run_connect(struct pg *pg, struct error *reterr)
 	if (draw() == 255)
 		return error_set(reterr, ERR_CONNECT, "nobody is there");
 	pg->state = PG_READY;
+	pg->input = input;
 	pg->queued = 0;
 	return ERR_OK;
 }
@@ -299,8 +321,9 @@ struct pg_list pg_list(const struct pg *pg, size_t i, size_t row, size_t column)
 			put32(&at, 0);
 			put32(&at, tag);
 		} else {
-			struct str s = str_slice(answers, 0, tag % ELEMENT_BYTES_MAX);
-			answers = str_slice(answers, s.len, answers.len);
+			bool is_name = tag < 192; /* a metric's, a slice's */
+			struct str s = is_name ? STR("correct") : str_slice(answers, 0, tag % ELEMENT_BYTES_MAX);
+			answers = is_name ? answers : str_slice(answers, s.len, answers.len);
 			put32(&at, (uint32_t)s.len);
 			memcpy(at, s.data, s.len);
 			at += s.len;

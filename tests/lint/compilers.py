@@ -3,6 +3,7 @@
 
     compilers.py BUILD_DIR clang         clang's warnings are errors too (STYLE.md rule 22)
     compilers.py BUILD_DIR fanalyzer     gcc -fanalyzer of common, coordinator and worker: minutes
+    compilers.py BUILD_DIR tidy          clang-tidy of the same
     compilers.py BUILD_DIR hardening     the programs of a release build carry what flags.cmake promises
 
 Prints what was said, and a last line with the number of findings; exit status 1 when there are any.
@@ -17,6 +18,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+ANALYSE = ROOT / "tests/lint/analyse.h"
 PROGRAMS = ("assay", "assay-coordinator", "assay-worker")
 
 
@@ -33,23 +35,44 @@ def commands(build):
         yield path.relative_to(ROOT), arguments, entry["directory"]
 
 
-def compile_all(build, compiler, flags, wanted):
-    jobs = [(path, [compiler, *arguments, *flags], folder) for path, arguments, folder in commands(build) if wanted(path)]
-
+def run_all(jobs):
+    """jobs: (path, arguments, folder). Prints what the failing ones said; how many there are, one when there is no job."""
     def one(job):
         path, arguments, folder = job
-        p = subprocess.run(arguments, cwd=folder, capture_output=True, text=True)
-        return path, p.returncode, p.stderr
+        p = subprocess.run(list(map(str, arguments)), cwd=folder, capture_output=True, text=True)
+        return path, p.returncode, p.stdout + p.stderr
     findings = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, code, said in pool.map(one, jobs):
             if code != 0:
                 findings += 1
-                print(f"{path}: {compiler}\n{said[:6000]}")
+                print(f"{path}\n{said[:6000]}", flush=True)
     if not jobs:
-        print(f"{build}: names no source of ours")
+        print("the build folder names no source of ours")
         findings += 1
     return findings
+
+
+def compile_all(build, compiler, flags):
+    return run_all([(path, [compiler, *arguments, *flags], folder) for path, arguments, folder in commands(build)])
+
+
+def analysed(build):
+    """(file, arguments, folder, what is included first) of what an analyser reads."""
+    for path, arguments, folder in commands(build):
+        if path.parts[0] in ("common", "coordinator", "worker"):
+            yield path, arguments, folder, [] if str(path) == "common/base/error.c" else ["-include", ANALYSE]
+
+
+def fanalyzer(build):
+    return run_all([(path, ["gcc", *arguments, *first, "-O1", "-fanalyzer", "-S", "-o", os.devnull], folder)
+                    for path, arguments, folder, first in analysed(build)])
+
+
+def tidy(build):
+    """One program a file: clang-tidy 14 takes the va_list of a second one for uninitialised."""
+    return run_all([(path, ["clang-tidy-14", "-p", build, "--quiet", *(f"--extra-arg={a}" for a in first), ROOT / path], ROOT)
+                    for path, _, _, first in {entry[0]: entry for entry in analysed(build)}.values()])
 
 
 def hardening(build):
@@ -80,12 +103,9 @@ def hardening(build):
 def main():
     build, what = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2]
     if what == "clang":
-        findings = compile_all(build, "clang-14", ["-fsyntax-only"], lambda path: True)
-    elif what == "fanalyzer":
-        findings = compile_all(build, "gcc", ["-O1", "-fanalyzer", "-S", "-o", os.devnull],
-                               lambda path: path.parts[0] in ("common", "coordinator", "worker"))
+        findings = compile_all(build, "clang-14", ["-fsyntax-only"])
     else:
-        findings = hardening(build)
+        findings = {"fanalyzer": fanalyzer, "tidy": tidy, "hardening": hardening}[what](build)
     print(f"lint: {what}: {findings} findings")
     return 1 if findings else 0
 

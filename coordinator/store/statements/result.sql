@@ -97,6 +97,10 @@ WITH lead AS MATERIALIZED (
          CASE WHEN error_class <> 20 THEN 0
               WHEN EXISTS (SELECT FROM assay.worker w WHERE w.outbox = inp.outbox AND w.lost_closed_term = $1
                               AND w.lost_closed_at >= inp.at) THEN 3
+              -- its holder's answer came before this row, as a second one: that ask is not open any more
+              WHEN error_class = 20 AND EXISTS (SELECT FROM assay.paid_twice p WHERE p.run_id = inp.run_id
+                              AND p.item_no = inp.item_no AND p.epoch = inp.epoch AND p.worker_id = inp.worker_id
+                              AND p.cause = 1) THEN 3
               ELSE 1 END,
          error_class = 20 AND flags & 1 <> 0, error_class = 20 AND flags & 2 <> 0, http_status, latency_ms, cost, at,
          outbox, worker_id, request_id, evidence

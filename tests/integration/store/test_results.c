@@ -201,6 +201,20 @@ static void a_lost_ask_is_open_until_its_worker_says_what_became_of_it(void **st
 	scene_recount(s, run);
 }
 
+static void a_second_answer_that_comes_before_its_ask_is_written_as_open_closes_it(void **state)
+{
+	struct scene *s = *state;
+	uint64_t run = scene_run(s, 1);
+	struct msg_record answers[] = { scene_result(s, run, 1, 11, 1), scene_result(s, run, 1, 12, 1),
+		                        scene_result(s, run, 2, 21, 1) };
+	scene_write(s, answers, 3, NULL);
+	assert_int_equal(scene_sum(s, run)->paid_twice, 1);
+	struct msg_record lost[] = { scene_lost(run, 1, 4000000000000), scene_lost(run, 2, 4000000000000) };
+	scene_write(s, lost, 2, NULL);
+	assert_int_equal(scene_sum(s, run)->lost_open, 1); /* of the other one nothing more has come */
+	scene_recount(s, run);
+}
+
 static void a_group_may_hold_what_belongs_to_different_moments_of_a_sample(void **state)
 {
 	struct scene *s = *state;
@@ -361,6 +375,8 @@ int main(void)
 		cmocka_unit_test_setup(a_retry_takes_the_old_share_out_with_its_values, scene_test),
 		cmocka_unit_test_setup(an_ask_that_died_is_paid_twice_once_another_answers, scene_test),
 		cmocka_unit_test_setup(a_lost_ask_is_open_until_its_worker_says_what_became_of_it, scene_test),
+		cmocka_unit_test_setup(a_second_answer_that_comes_before_its_ask_is_written_as_open_closes_it,
+		                       scene_test),
 		cmocka_unit_test_setup(a_group_may_hold_what_belongs_to_different_moments_of_a_sample, scene_test),
 		cmocka_unit_test_setup(what_comes_after_a_cancelled_run_is_kept_and_left_out_until_a_retry, scene_test),
 		cmocka_unit_test_setup(a_result_of_a_run_that_is_gone_is_kept_with_its_cost, scene_test),

@@ -135,6 +135,8 @@ class Round:
             wrong, figures = judge.verdict(self.fleet, self.samples, self.faults)
         except AssertionError as e:
             wrong = [str(e)]
+        if wrong:
+            self.write_state()
         for name in ("twice", "stats"):
             try:
                 import urllib.request
@@ -143,6 +145,19 @@ class Round:
             except OSError:
                 pass  # the endpoint is gone: the verdict says so
         return wrong, figures
+
+    def write_state(self):
+        """What the database says, for whoever looks into it: it goes with its tmpfs."""
+        with open(self.folder / "logs" / "state.txt", "w", encoding="utf-8") as out:
+            for query in ("SELECT * FROM assay.leader_beat", "SELECT worker_id, outbox, name, term, gone, hello_at, gone_at, "
+                          "lost_closed_at, lost_closed_term FROM assay.worker", "SELECT * FROM assay.run_summary WHERE "
+                          "slice_no = 0 AND metric = -1", "SELECT run_id, item_no, epoch, started, alone, at, outbox, worker_id "
+                          "FROM assay.attempt WHERE lost = 1 ORDER BY at", "SELECT * FROM assay.paid_twice ORDER BY at"):
+                try:
+                    rows = self.fleet.sql(query, 20)
+                except Exception as e:  # whatever it is, the verdict stands
+                    rows = [[str(e)]]
+                out.write(f"-- {query}\n" + "\n".join("\t".join(r) for r in rows) + "\n\n")
 
     def close(self, keep_all):
         self.fleet.close()

@@ -52,13 +52,13 @@ static uint64_t draw_u64(size_t bytes)
 }
 
 /* Small as a rule; a tag chooses wider ones. None is negative: no count, time or number of the schema is (what is not
- * known is NULL). None is so large that reading a suite of that size would take a second. */
+ * known is NULL). None is so large that items times epochs would take a second to be read. */
 static int64_t draw_i64(void)
 {
 	uint8_t tag = draw();
 	if (tag < 240)
 		return tag % 32;
-	return (int64_t)draw_u64(2);
+	return (int64_t)draw_u64(2) >> 6;
 }
 
 /* What columns of a real database hold and bytes by chance would not: a tag each. */

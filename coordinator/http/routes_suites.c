@@ -225,7 +225,7 @@ void route_suites_items(struct context *c)
 	json_write_array_end(w);
 	json_write_key(w, "next");
 	if (from + count < suite->item_count)
-		json_write_str(w, arena_printf(c->arena, "%llu", (unsigned long long)(from + count)));
+		json_write_str(w, arena_printf(c->arena, "%llu", (unsigned long long)from + count));
 	else
 		json_write_null(w);
 	json_write_object_end(w);

@@ -68,7 +68,7 @@ static void write_routes(struct json_write *w, const struct control_view *v)
 /* Without a connection (c->store NULL: the database is away) it says what the coordinator has in memory. */
 void route_health(struct context *c)
 {
-	struct store_health h;
+	struct store_health h = { 0 };
 	struct control_view v = { 0 };
 	struct control_state s;
 	struct error e;

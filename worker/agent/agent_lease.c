@@ -28,7 +28,7 @@ struct agent_route *route_of(struct agent *a, uint32_t route_id)
 		return a->routes[*at];
 	if (a->route_count >= WIRE_ROUTES_MAX)
 		return NULL;
-	mem_reserve(&a->routes, &a->route_cap, a->route_count + 1, sizeof(*a->routes));
+	mem_reserve(&a->routes, &a->route_cap, a->route_count + 1, sizeof(struct agent_route *));
 	struct agent_route *r = mem_new(1, sizeof(*r));
 	r->id = route_id;
 	r->queue.tail = &r->queue.first;

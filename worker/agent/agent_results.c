@@ -146,9 +146,8 @@ static void commit_range(struct agent *a, const struct record_range *range)
 			commit_one(a, range->first + i);
 		return;
 	}
-	struct agent_record *r;
 	uint64_t record_no;
-	for (size_t at = 0; (r = map_next_u64(&a->records, &at, &record_no)) != NULL;)
+	for (size_t at = 0; map_next_u64(&a->records, &at, &record_no) != NULL;)
 		if (record_no >= range->first && record_no <= range->last)
 			commit_one(a, record_no);
 }

@@ -372,7 +372,8 @@ static void read_vitals(struct link *l)
 	struct str rest, field = STR("");
 	if (fs_read("/proc/self/statm", &text, &ignored) == ERR_OK) {
 		rest = buf_str(&text);
-		if (str_split(&rest, ' ', &field) && str_split(&rest, ' ', &field) && str_to_u64(field, &pages))
+		(void)str_split(&rest, ' ', &field); /* the whole size; what is resident comes second */
+		if (str_split(&rest, ' ', &field) && str_to_u64(field, &pages))
 			l->vitals.memory_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	}
 	buf_done(&text);

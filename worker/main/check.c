@@ -75,7 +75,7 @@ int check_files(const char *const *files, size_t count)
 			unreadable = true;
 			fprintf(stderr, "assay-worker: %s\n", error.text);
 		}
-	printf("%llu cases, %llu passed, %llu failed\n", (unsigned long long)(t.passed + t.failed),
+	printf("%llu cases, %llu passed, %llu failed\n", (unsigned long long)t.passed + t.failed,
 	       (unsigned long long)t.passed, (unsigned long long)t.failed);
 	if (unreadable)
 		return 2;

@@ -7,7 +7,7 @@
 
 #include "common/base/error.h"
 
-#define error_set(reterr, code, ...) ((void)!(error_set)(reterr, code, __VA_ARGS__), (code))
-#define error_wrap(reterr, code, ...) ((void)!(error_wrap)(reterr, code, __VA_ARGS__), (code))
+#define error_set(reterr, code, ...) ((void)!(error_set)(reterr, code, __VA_ARGS__), (enum err_code)(code))
+#define error_wrap(reterr, code, ...) ((void)!(error_wrap)(reterr, code, __VA_ARGS__), (enum err_code)(code))
 
 #endif

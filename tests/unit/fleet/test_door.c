@@ -5,9 +5,11 @@
 #include "tests/support/cmocka_all.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -68,6 +70,19 @@ static int stop(void **state)
 	return 0;
 }
 
+/* Some kernels let only root put a filter on a socket; there the door stays open, and says so. */
+static void needs_a_filter(const struct port *p)
+{
+	struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, UINT32_MAX) };
+	struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
+	int unused = 0;
+	if (setsockopt(p->door.listen_fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
+		print_message("SKIPPED: a filter cannot be put on a socket here: %s\n", strerror(errno));
+		skip();
+	}
+	assert_int_equal(setsockopt(p->door.listen_fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)), 0);
+}
+
 static void knock_from(struct port *p, size_t i, const char *address, bool greets)
 {
 	static const unsigned char greeting[10] = { 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f };
@@ -122,6 +137,7 @@ static void leave(struct port *p, size_t i)
 static void too_many_strangers_shut_the_door_and_it_opens_when_they_go(void **state)
 {
 	struct port *p = *state;
+	needs_a_filter(p);
 	p->door.strangers_max = FEW;
 	for (size_t i = 0; i < FEW - 1; i++)
 		knock(p, i, true);
@@ -147,6 +163,7 @@ static void too_many_strangers_shut_the_door_and_it_opens_when_they_go(void **st
 static void connections_with_a_session_are_no_strangers(void **state)
 {
 	struct port *p = *state;
+	needs_a_filter(p);
 	p->door.strangers_max = FEW;
 	for (size_t i = 0; i < FEW; i++)
 		knock(p, i, true);
@@ -161,6 +178,7 @@ static void connections_with_a_session_are_no_strangers(void **state)
 static void where_workers_came_from_still_gets_in_until_it_is_too_much(void **state)
 {
 	struct port *p = *state;
+	needs_a_filter(p);
 	p->door.strangers_max = FEW;
 	door_know(&p->door, STR("127.0.0.7"));
 	door_know(&p->door, STR("::1"));
@@ -193,6 +211,7 @@ static void where_workers_came_from_still_gets_in_until_it_is_too_much(void **st
 static void the_latest_addresses_are_kept(void **state)
 {
 	struct port *p = *state;
+	needs_a_filter(p);
 	for (unsigned i = 0; i < DOOR_KNOWN_MAX + 10; i++) {
 		char text[32];
 		(void)snprintf(text, sizeof(text), "10.0.%u.%u", i / 200, i % 200);

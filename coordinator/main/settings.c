@@ -52,9 +52,8 @@ const struct config_program settings_program = {
 		"assay-coordinator --dsn 'host=db dbname=assay' --listen tcp://0.0.0.0:7450 --http 127.0.0.1:7451 \\\n"
 		"    --key coordinator.key --allowed workers.allowed --token-file token\n"
 		"assay-coordinator --standby --dsn 'host=db dbname=assay' --listen tcp://0.0.0.0:7460 ...\n"
-		"    # a second one, elsewhere, with the same --key, --allowed and --token-file: takes over within "
-	        "five\n"
-		"    # seconds when the first is gone; workers are given both endpoints\n",
+		"    # a second one, elsewhere, with the same --key, --allowed and --token-file: takes over within\n"
+		"    # five seconds when the first is gone; workers are given both endpoints\n",
 	.flags = flags,
 	.flag_count = ARRAY_LEN(flags),
 };

@@ -176,9 +176,20 @@ static enum err_code read_progress(struct loader *l, const struct run_row *row, 
 	return err;
 }
 
+static void push_cancel(struct loader *l, uint64_t run_id)
+{
+	struct core_message *m = core_message_new(CORE_EVENT);
+	m->ev.kind = SCHED_RUN_CANCEL;
+	m->ev.run_id = run_id;
+	push(l, m);
+}
+
 static enum err_code admit(struct loader *l, const struct run_row *row, bool resumed, struct error *reterr)
 {
+	bool cancelled = false;
 	enum err_code err = tell_route(l, row->model_id, reterr);
+	if (err == ERR_OK)
+		err = rebuild_cancelled(l->store, row, &cancelled, reterr);
 	if (err != ERR_OK)
 		return err;
 	struct core_message *m = core_message_new(CORE_ADMIT);
@@ -211,6 +222,8 @@ static enum err_code admit(struct loader *l, const struct run_row *row, bool res
 	m->ev.run = run;
 	m->context = arena_str(&m->arena, row->context);
 	push(l, m);
+	if (cancelled)
+		push_cancel(l, row->run_id); /* nobody may have lived to do it */
 	return ERR_OK;
 }
 
@@ -278,10 +291,7 @@ static enum err_code change_run(struct loader *l, uint64_t run_id, enum control_
 	arena_init(&arena, READ_BYTES_MAX);
 	enum err_code err = runs_find(l->store, run_id, &arena, &row, reterr);
 	if (err == ERR_OK && row && change == CONTROL_CANCEL) {
-		struct core_message *m = core_message_new(CORE_EVENT);
-		m->ev.kind = SCHED_RUN_CANCEL;
-		m->ev.run_id = run_id;
-		push(l, m);
+		push_cancel(l, run_id);
 	} else if (err == ERR_OK && row) {
 		err = tell_changes(l, row, &arena, reterr);
 		if (err == ERR_OK && change == CONTROL_RETRY)

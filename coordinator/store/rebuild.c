@@ -150,6 +150,21 @@ enum err_code rebuild_layers(struct store *s, const struct run_row *run, struct 
 	return ERR_OK;
 }
 
+enum err_code rebuild_cancelled(struct store *s, const struct run_row *run, bool *ret_cancelled, struct error *reterr)
+{
+	static const struct pg_statement statement = {
+		"rebuild_cancelled", "SELECT kind FROM assay.run_change WHERE run_id = $1::int8 AND kind IN (1, 2, 3)"
+				     " ORDER BY change_id DESC LIMIT 1"
+	};
+	pg_params_i64(store_params(s), (int64_t)run->run_id);
+	enum err_code err = store_read(s, &statement, reterr);
+	if (err)
+		return err;
+	struct store_rows r = store_rows(s, NULL);
+	*ret_cancelled = r.count > 0 && store_rows_i32(&r, 0, 0) == RUNS_CANCEL;
+	return ERR_OK;
+}
+
 enum err_code rebuild_attempts(struct store *s, const struct run_row *run, struct arena *arena,
                                struct rebuild_attempts **ret_attempts, size_t *ret_count, struct error *reterr)
 {

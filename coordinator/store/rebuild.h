@@ -1,7 +1,8 @@
 /* coordinator/store/rebuild.h - what a new leader reads before it decides anything.
  *
- * Order: runs, then for each its samples and attempts, then workers and routes. Everything that the schedule forgets at
- * a death stands in rows; nothing else is needed. Reads in pages, so memory is the caller's bits and one page. */
+ * Order: runs, then for each its samples, attempts and changes, then workers and routes. Everything that the schedule
+ * forgets at a death stands in rows; nothing else is needed. Reads in pages, so memory is the caller's bits and one
+ * page. */
 #ifndef ASSAY_STORE_REBUILD_H
 #define ASSAY_STORE_REBUILD_H
 
@@ -39,6 +40,11 @@ enum err_code rebuild_bits_counted(struct store *s, const struct run_row *run, s
  * its first epochs, then one for each extension and each retry. */
 enum err_code rebuild_layers(struct store *s, const struct run_row *run, struct arena *arena,
                              struct position_layer **ret_layers, size_t *ret_count, struct error *reterr) MUST_CHECK;
+
+/* Whether a cancel is its newest change: then its last leader has perhaps not lived to end it. A retry or an extension
+ * takes a cancel back; what they change stands in the run itself. */
+enum err_code rebuild_cancelled(struct store *s, const struct run_row *run, bool *ret_cancelled,
+                                struct error *reterr) MUST_CHECK;
 
 /* Asks of this wave that failed or died, of samples that have no row yet: what counts against their caps. */
 struct rebuild_attempts {

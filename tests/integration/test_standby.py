@@ -52,13 +52,18 @@ class Case(unittest.TestCase):
         self.assertLess(lab.run_done(run), n * 0.8, "too fast: nothing would be left to take over")
         return run
 
-    def check_whole(self, run, n=N):
-        """Every sample has one counted result, and the endpoint was asked once for each."""
+    def wait_end(self, run, state):
         lab = self.lab
         wait_until(lambda: lab.run_state(run) not in ("queued", "running", None), END_S, f"the end of run {run}",
                    each=0.1)
         shown = lab.run_json(run)
-        self.assertEqual(shown["state"], "done", (shown, lab.logs()))
+        self.assertEqual(shown["state"], state, (shown, lab.logs()))
+        return shown
+
+    def check_whole(self, run, n=N):
+        """Every sample has one counted result, and the endpoint was asked once for each."""
+        lab = self.lab
+        shown = self.wait_end(run, "done")
         self.assertEqual(lab.sql("SELECT count(*), count(DISTINCT item_no), sum((outcome = 1)::int) FROM assay.result "
                                  f"WHERE run_id = {run}"), [[str(n)] * 3])
         columns, summary, rows = lab.recount(run)
@@ -116,6 +121,46 @@ class Standby(Case):
         printed(f"SIGTERM: gone after {gone_s:.2f} s, the standby leads {time.monotonic() - since - gone_s:.2f} s later")
         self.assertLess(time.monotonic() - since - gone_s, 2)
         self.check_whole(run)
+
+    def die_unheard(self, changes):
+        """kill -9 of the leader between what the API wrote and its word to the schedule."""
+        self.pair.two.kill(signal.SIGSTOP)
+        try:
+            self.pair.one.kill()
+            self.lab.sql(changes)
+        finally:
+            self.pair.two.kill(signal.SIGCONT)
+
+    def test_a_cancel_that_the_leader_did_not_live_to_hear_of_ends_the_run_under_the_next(self):
+        lab, n = self.lab, 3 * N
+        run = self.start("cancelled", n)
+        cancel = f"INSERT INTO assay.run_change (run_id, team_id, kind, by) VALUES ({run}, 1, 1, 'api')"
+        self.takeover(lambda: self.die_unheard(cancel), "kill -9, a cancel unheard")
+        self.assertRegex(self.wait_end(run, "cancelled")["reason"], f"^cancelled with [0-9]+ of {n} samples done")
+        wait_until(lambda: lab.run_json(run)["progress"]["in_flight"] == 0 and self.endpoint.is_quiet(), 20,
+                   "what was under way has come back")
+        rows = f"SELECT count(*) FROM assay.result WHERE run_id = {run}"
+        stats = self.endpoint.stats()
+        wait_until(lambda: int(lab.value(rows)) == stats["prompts"], 20, "every answer that was paid for is stored")
+        self.assertLess(stats["prompts"], n, "too fast: nothing was left to cancel")
+        self.assertEqual(stats["twice"], 0)
+        self.assertEqual(self.pair.two.metric("assay_samples_leased_total"), 0, "the next leader has lent something")
+        columns, summary, counted = lab.recount(run)
+        self.assertEqual(summary, counted, columns)
+
+    def test_a_retry_after_a_cancel_and_an_extension_unheard_of_go_on_under_the_next_leader(self):
+        lab, n = self.lab, N // 2
+        run = self.start("changed", n)
+        changes = (f"SELECT assay.run_reopen({run}); UPDATE assay.run SET retry_wave = 1, epochs = 2 WHERE run_id = {run};"
+                   "INSERT INTO assay.run_change (run_id, team_id, kind, value, by)"
+                   f" VALUES ({run}, 1, 1, NULL, 'api'), ({run}, 1, 2, 1, 'api'), ({run}, 1, 3, 2, 'api')")
+        self.takeover(lambda: self.die_unheard(changes), "kill -9, a retry and an extension unheard")
+        self.wait_end(run, "done")
+        self.assertEqual(lab.sql("SELECT count(*), count(DISTINCT (item_no, epoch)), sum((outcome = 1)::int) FROM "
+                                 f"assay.result WHERE run_id = {run}"), [[str(2 * n)] * 3])
+        self.assertEqual(self.endpoint.stats()["asked"], 2 * n)
+        columns, summary, rows = lab.recount(run)
+        self.assertEqual(summary, rows, columns)
 
     def test_a_standby_sends_people_and_workers_to_the_leader(self):
         pair, lab = self.pair, self.lab

@@ -261,6 +261,30 @@ static void the_same_run_again_attaches_extends_or_starts_the_next(void **state)
 	assert_int_equal(runs_create(s->store, &run, &s->arena, &made, &row, &e), ERR_NOT_FOUND);
 }
 
+static void a_cancel_counts_for_a_new_leader_until_a_retry_or_an_extension(void **state)
+{
+	struct scene *s = *state;
+	struct error e;
+	struct run_row *run;
+	bool changed, cancelled;
+	uint32_t wave;
+	uint64_t id = scene_run(s, 1), other = scene_run(s, 1);
+	assert_ok(runs_cancel(s->store, other, STR("me"), STR(""), &changed, &e), &e);
+	assert_ok(runs_find(s->store, id, &s->arena, &run, &e), &e);
+	for (int i = 0; i < 2; i++) {
+		assert_ok(rebuild_cancelled(s->store, run, &cancelled, &e), &e);
+		assert_false(cancelled); /* made; then retried */
+		assert_ok(runs_cancel(s->store, id, STR("me"), STR(""), &changed, &e), &e);
+		assert_ok(rebuild_cancelled(s->store, run, &cancelled, &e), &e);
+		assert_true(changed && cancelled);
+		if (i == 0)
+			assert_ok(runs_retry(s->store, id, STR("me"), &wave, &e), &e);
+	}
+	assert_ok(runs_extend(s->store, id, 2, STR("me"), &e), &e);
+	assert_ok(rebuild_cancelled(s->store, run, &cancelled, &e), &e);
+	assert_false(cancelled);
+}
+
 static void a_new_leader_reads_everything_that_the_old_one_knew(void **state)
 {
 	struct scene *s = *state;
@@ -501,6 +525,7 @@ int main(void)
 		cmocka_unit_test_setup(items_that_cannot_be_are_refused_with_their_name, scene_test),
 		cmocka_unit_test_setup(a_model_keeps_every_configuration_it_had, scene_test),
 		cmocka_unit_test_setup(the_same_run_again_attaches_extends_or_starts_the_next, scene_test),
+		cmocka_unit_test_setup(a_cancel_counts_for_a_new_leader_until_a_retry_or_an_extension, scene_test),
 		cmocka_unit_test_setup(a_new_leader_reads_everything_that_the_old_one_knew, scene_test),
 		cmocka_unit_test_setup(a_death_that_its_worker_confirms_counts_once, scene_test),
 		cmocka_unit_test_setup(workers_of_the_last_term_are_those_that_may_hold_something, scene_test),

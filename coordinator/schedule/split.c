@@ -4,7 +4,7 @@
 #include "coordinator/schedule/slice.h"
 
 enum {
-	SHRINK_PART = 8,     /* shares move down only by an eighth or more: what they need changes all the time */
+	SHRINK_PART = 8,     /* shares move by an eighth or more: what they need changes all the time */
 	SPLIT_EVERY_MS = 20, /* a large fleet that comes back is split a few times, not once for each worker */
 	FLEET_LARGE = 64,
 	CARE_EVERY_MS = 1000,
@@ -95,16 +95,47 @@ static uint64_t reserved(const struct schedule *s, uint32_t route)
 	return sum;
 }
 
+static uint32_t surplus(const struct share *share)
+{
+	return share->slice->told > share->target ? share->slice->told - share->target : 0;
+}
+
+/* Slots that those who have much too few lack, beyond those that nobody has or that are being given back. */
+static uint64_t lacking(const struct schedule *s, uint32_t route, const struct share *shares, size_t n)
+{
+	uint64_t lack = 0, taken = reserved(s, route), concurrency = s->routes[route]->concurrency;
+	for (size_t i = 0; i < n; i++) {
+		const struct slice *sl = shares[i].slice;
+		uint32_t more = shares[i].target > sl->told ? shares[i].target - sl->told : 0;
+		taken -= sl->reserve - sl->told;
+		lack += more > sl->told / SHRINK_PART ? more : 0;
+	}
+	uint64_t free = concurrency > taken ? concurrency - taken : 0;
+	return lack > free ? lack - free : 0;
+}
+
+static void shrink(struct schedule *s, uint32_t route, struct share *shares, size_t n, bool limited,
+                   struct sched_actions *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t less = surplus(&shares[i]);
+		if (less > 0 && (less > shares[i].slice->told / SHRINK_PART || shares[i].target == 0))
+			slice_grant(s, shares[i].w, route, shares[i].target, out);
+	}
+	uint64_t lack = limited ? lacking(s, route, shares, n) : 0;
+	for (size_t i = 0; i < n && lack > 0; i++) {
+		uint32_t less = (uint32_t)MIN_OF(lack, (uint64_t)surplus(&shares[i]));
+		if (less > 0)
+			slice_grant(s, shares[i].w, route, shares[i].slice->told - less, out);
+		lack -= less;
+	}
+}
+
 static void apply(struct schedule *s, uint32_t route, struct share *shares, size_t n, struct sched_actions *out)
 {
 	const struct route *r = s->routes[route];
 	bool limited = r->concurrency > 0 && r->host_command.len == 0;
-	for (size_t i = 0; i < n; i++) {
-		struct slice *sl = shares[i].slice;
-		uint32_t less = sl->told > shares[i].target ? sl->told - shares[i].target : 0;
-		if (less > 0 && (less > sl->told / SHRINK_PART || shares[i].target == 0))
-			slice_grant(s, shares[i].w, route, shares[i].target, out);
-	}
+	shrink(s, route, shares, n, limited, out);
 	uint64_t used = reserved(s, route);
 	uint64_t room = !limited ? UINT64_MAX : used < r->concurrency ? r->concurrency - used : 0;
 	bool over = limited && (used > r->concurrency || /* workers that came back, or of the last term, use more */

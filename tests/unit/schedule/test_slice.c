@@ -155,6 +155,48 @@ static void a_worker_that_came_back_without_a_slot_gets_its_share_again(void **s
 	assert_int_equal(t->toys[2].slots, 4);
 }
 
+/* One slot of nine is less than what moves for the sake of order alone; but who has none would wait for ever. */
+static void a_worker_without_a_slot_gets_one_of_a_large_share_that_is_one_too_large(void **state)
+{
+	struct trace *t = *state;
+	add_route(t, 1, 9);
+	admit(t, plain_run(1, 100000));
+	join(t, 1, 1, 9);
+	renew(t, 1, 9);
+	assert_int_equal(t->toys[1].slots, 9);
+	join(t, 2, 2, 1);
+	for (int i = 0; i < 4; i++) {
+		wait_until(t, t->now_ms + 500);
+		renew(t, 2, 1);
+		renew(t, 1, 9);
+	}
+	assert_int_equal(t->toys[1].slots, 8);
+	assert_int_equal(t->toys[2].slots, 1);
+}
+
+static void shares_do_not_move_for_less_than_an_eighth(void **state)
+{
+	struct trace *t = *state;
+	add_route(t, 1, 18);
+	admit(t, plain_run(1, 100000));
+	join(t, 1, 1, 10);
+	renew(t, 1, 10);
+	join(t, 2, 2, 8);
+	renew(t, 2, 8);
+	renew(t, 1, 10);
+	assert_int_equal(t->toys[1].slots, 10);
+	assert_int_equal(t->toys[2].slots, 8);
+	restart(t, 2);
+	join(t, 2 + TOYS, 2, 10); /* could have nine now, as the other one */
+	for (int i = 0; i < 4; i++) {
+		wait_until(t, t->now_ms + 500);
+		renew(t, 2 + TOYS, 10);
+		renew(t, 1, 10);
+	}
+	assert_int_equal(t->toys[1].slots, 10);
+	assert_int_equal(t->toys[2].slots, 8);
+}
+
 static void a_hosted_model_has_as_many_slots_as_each_server(void **state)
 {
 	struct trace *t = *state;
@@ -312,6 +354,8 @@ int main(void)
 		TEST(with_fewer_slots_than_workers_some_get_none),
 		TEST(what_a_worker_does_not_need_goes_to_one_that_starves),
 		TEST(a_worker_that_came_back_without_a_slot_gets_its_share_again),
+		TEST(a_worker_without_a_slot_gets_one_of_a_large_share_that_is_one_too_large),
+		TEST(shares_do_not_move_for_less_than_an_eighth),
 		TEST(a_hosted_model_has_as_many_slots_as_each_server),
 		TEST(a_run_says_that_its_model_server_has_not_answered_yet),
 		TEST(a_run_says_which_ability_no_worker_has),

@@ -35,19 +35,20 @@ static void spare_holder(struct schedule *s, struct worker *w, struct lease *l, 
 }
 
 /* Should the holder die before it reports this ask, nobody would look for it: the sample has its row. It is open until
- * then. */
+ * then. Of one that is away nobody knows whether it has begun. */
 static void note_second_ask(struct schedule *s, const struct worker *w, const struct lease *l, uint32_t index,
                             struct sched_actions *out)
 {
 	const struct run *r = s->runs[l->run];
-	if (!lease_is_started(l, index) || lease_is_gone(l, index))
+	bool started = lease_is_started(l, index);
+	if ((!started && w->connected) || lease_is_gone(l, index))
 		return;
 	attempt_note(s, &(struct sched_unreported){ .run_id = r->run_id,
 	                                            .sample_no = l->sample_nos[index],
 	                                            .retry_no = l->retry_no,
 	                                            .scoring_no = r->scoring_no,
 	                                            .error_class = CLASS_LOST,
-	                                            .started = true });
+	                                            .started = started });
 	attempt_report(s, &w->outbox, out);
 }
 

@@ -212,6 +212,25 @@ static void a_result_of_an_earlier_holder_is_taken_and_the_present_one_is_spared
 	assert_trace(t, "");
 }
 
+static void of_a_present_holder_that_is_away_nobody_knows_that_it_has_not_begun(void **state)
+{
+	struct trace *t = *state;
+	two_workers(t, 2);
+	t->now_ms = 2000;
+	renew(t, 2, 4);
+	wait_until(t, 3000);
+	start(t, 2, 1, 1);
+	renew(t, 2, 4);
+	go(t, 2, false); /* what it begins from now on nobody hears of */
+	buf_clear(&t->text);
+	done(t, 1, 1, 0);
+	done(t, 1, 1, 1);
+	assert_trace(t, "3000 attempts o2 r1:0\n"
+	                "3000 attempts o2 r1:1*\n"
+	                "3000 run_ended r1 done ''\n"
+	                "3000 run_forgotten r1\n");
+}
+
 static void a_paid_answer_after_a_missing_row_takes_its_place(void **state)
 {
 	struct trace *t = *state;
@@ -299,6 +318,7 @@ int main(void)
 		TEST(a_spent_quota_ends_the_run_with_its_reason_once_nothing_is_out),
 		TEST(a_permanent_failure_that_comes_late_spares_the_next_worker_the_ask),
 		TEST(a_result_of_an_earlier_holder_is_taken_and_the_present_one_is_spared),
+		TEST(of_a_present_holder_that_is_away_nobody_knows_that_it_has_not_begun),
 		TEST(a_paid_answer_after_a_missing_row_takes_its_place),
 		TEST(a_result_that_cannot_be_stored_becomes_a_row_of_ours_and_the_run_ends),
 		TEST(what_a_worker_abandons_on_request_is_written_down_with_its_ask),

@@ -167,14 +167,18 @@ class Round:
 
 def read_options():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--faults", type=int, default=24)
+    parser.add_argument("--faults", type=int, default=FAULTS_SHORT)
     parser.add_argument("--per-round", type=int, default=FAULTS_A_ROUND)
-    parser.add_argument("--seed", type=int, default=int(os.environ.get("ASSAY_SEED") or random.SystemRandom().getrandbits(31)))
+    parser.add_argument("--seed", type=int, help="default: ASSAY_SEED, else 7 in the short form and a new one in longer ones")
     parser.add_argument("--round", type=int)
     parser.add_argument("--overlap", type=float, default=0.3, help="share of faults that begin while another lasts")
     parser.add_argument("--only", help="only faults whose name holds this")
     parser.add_argument("--keep", action="store_true", help="keep the folders of rounds that held, too")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.seed is None:
+        drawn = SEED_SHORT if options.faults <= FAULTS_SHORT else random.SystemRandom().getrandbits(31)
+        options.seed = int(os.environ.get("ASSAY_SEED") or drawn)
+    return options
 
 
 def replay(options, number):

@@ -22,6 +22,8 @@ import machine  # noqa: E402
 
 SAMPLES, RUNS, CONCURRENCY = 20000, 3, 24
 FAULTS_A_ROUND, FAULT_S = 6, 7.5
+FAULTS_SHORT = 24
+SEED_SHORT = 7  # commits are compared under the same faults; longer forms draw new ones
 WHOLE_S = 60
 
 

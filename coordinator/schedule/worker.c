@@ -363,7 +363,8 @@ void worker_tick(struct schedule *s, struct sched_actions *out)
 	while (s->unsettled_from < s->unsettled_to && s->unsettled[s->unsettled_from].until_ms <= s->now_ms) {
 		struct unsettled u = s->unsettled[s->unsettled_from++];
 		struct worker *w = s->workers[u.worker];
-		if (w->used && w->connected && w->worker_id == u.worker_id)
+		bool is_heard = w->deadline_ms > s->now_ms; /* else it has said nothing since, and expires below */
+		if (w->used && w->connected && w->worker_id == u.worker_id && is_heard)
 			settle(s, w, out);
 	}
 	while (s->first_due != NO_SLOT && s->workers[s->first_due]->deadline_ms <= s->now_ms)

@@ -78,8 +78,7 @@ static void a_reconnect_within_the_deadline_loses_nothing(void **state)
 	                "3500 grant w2 f1 q1 4\n"
 	                "3500 renewed w2 n1\n"
 	                "3500 run_ended r1 done ''\n"
-	                "3500 run_forgotten r1\n"
-	                "6500 lost_closed o1\n");
+	                "3500 run_forgotten r1\n");
 }
 
 static void what_a_hello_does_not_list_waits_until_the_outbox_has_had_time_to_speak(void **state)
@@ -149,6 +148,19 @@ static void a_sample_that_two_renewals_do_not_list_is_free_again(void **state)
 	                "0 lease w1 f3 2/2 r1 3 attempts 5\n");
 }
 
+static void only_an_outbox_that_was_heard_since_its_hello_has_said_what_it_knows(void **state)
+{
+	struct trace *t = *state;
+	all_at_worker_1(t, 4);
+	join(t, 2, 2, 4);
+	t->now_ms = 100;
+	renew(t, 2, 0); /* the other one died right after its Hello, and nobody has seen that */
+	buf_clear(&t->text);
+	wait_until(t, 3050);
+	assert_true(str_find(buf_str(&t->text), STR("lost_closed o2")) >= 0);
+	assert_true(str_find(buf_str(&t->text), STR("lost_closed o1")) < 0);
+}
+
 static void a_late_renewal_of_an_ended_lease_is_refused_and_takes_nothing_back(void **state)
 {
 	struct trace *t = *state;
@@ -158,8 +170,7 @@ static void a_late_renewal_of_an_ended_lease_is_refused_and_takes_nothing_back(v
 	renew(t, 2, 2);
 	buf_clear(&t->text);
 	wait_until(t, 3000);
-	assert_trace(t, "3000 lost_closed o1\n"
-	                "3000 lost_closed o2\n"
+	assert_trace(t, "3000 lost_closed o2\n"
 	                "3000 revoke w1 f3 2/1\n"
 	                "3000 attempts o1 r1:0 r1:1\n"
 	                "3000 lease w2 f2 2/2 r1 0-1 context attempts 5,5\n");
@@ -234,7 +245,6 @@ static void a_new_leader_adopts_what_workers_hold_and_lends_what_was_never_sent(
 	buf_clear(&t->text);
 	wait_until(t, 4000);
 	assert_trace(t, "3900 lost_closed o1\n"
-	                "4000 lost_closed o2\n"
 	                "4000 lease w1 f4 2/3 r1 4-5\n");
 }
 
@@ -429,6 +439,7 @@ int main(void)
 		TEST(what_a_hello_does_not_list_waits_until_the_outbox_has_had_time_to_speak),
 		TEST(a_lease_that_two_renewals_should_have_listed_and_did_not_is_free_again),
 		TEST(a_sample_that_two_renewals_do_not_list_is_free_again),
+		TEST(only_an_outbox_that_was_heard_since_its_hello_has_said_what_it_knows),
 		TEST(a_late_renewal_of_an_ended_lease_is_refused_and_takes_nothing_back),
 		TEST(a_newer_session_of_an_outbox_replaces_the_older_one),
 		TEST(an_orderly_leaver_gives_back_at_once_and_counts_no_death),

@@ -73,8 +73,7 @@ static void a_death_is_reported_for_all_that_may_have_been_asked_and_counted_for
 	renew(t, 1, 0);
 	buf_clear(&t->text);
 	wait_until(t, 3000);
-	assert_trace(t, "3000 lost_closed o1\n"
-	                "3000 revoke w1 f3 1/1\n"
+	assert_trace(t, "3000 revoke w1 f3 1/1\n"
 	                "3000 attempts o1 r1:0 r1:1* r1:2 r1:3\n");
 	assert_int_equal(schedule_counters(t->s)->deaths, 1);
 }

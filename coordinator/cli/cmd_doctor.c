@@ -1,6 +1,6 @@
 #include "coordinator/cli/api.h"
 #include "coordinator/cli/commands.h"
-#include "coordinator/cli/home.h"
+#include "coordinator/cli/installation.h"
 #include "coordinator/cli/postgres.h"
 #include "coordinator/cli/watch.h"
 #include <stdarg.h>
@@ -70,6 +70,11 @@ static void look_at_home(struct doctor *d)
 		                      : GOOD,
 		        p->name, "%s, %llu restart%s%s%s", alive ? p->state : "dead", (unsigned long long)p->restarts,
 		        CLI_S(p->restarts), p->restarts ? ": assay logs " : "", p->restarts ? p->name : "");
+		if (str_starts(str_from(p->name), STR("worker-")) && installation_refuses(&h, p->name))
+			finding(d, WARN, p->name,
+			        "refused: its key is revoked; to let it connect again: assay workers keys add %s "
+			        "%s/keys/%s",
+			        p->name, h.root.text, p->name);
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "coordinator/cli/commands.h"
 #include "coordinator/cli/list.h"
 #include "coordinator/cli/watch.h"
+#include <string.h>
 
 /* "slice stratum=refund, limit 20, 2 epochs"; empty for a whole suite asked once. */
 static void put_part(const struct json *r, struct buf *out)
@@ -235,6 +236,18 @@ enum cli_exit cmd_runs_show(struct cli *c)
 	return err == ERR_OK ? status : cli_fail(c, &e);
 }
 
+/* What the cancel does, in the place of a progress line that would promise an end by itself. */
+static void print_cancel(const struct cli *c, const struct json *r)
+{
+	const struct json *p = json_get(r, "progress");
+	long long id = (long long)json_i64_or(json_get(r, "id"), 0), flying = json_i64_or(json_get(p, "in_flight"), 0);
+	bool ended = str_eq_c(json_str_or(json_get(r, "state"), STR("")), "cancelled");
+	cli_print_line("run %lld  %s, %lld of %lld done", id, ended ? "is cancelled" : "is being cancelled",
+	               (long long)json_i64_or(json_get(p, "done"), 0), (long long)json_i64_or(json_get(p, "total"), 0));
+	cli_print_wrapped(c, "  nothing new is asked; what is in flight (%lld) ends and is kept", flying);
+	cli_note(c, "to see it end: assay runs watch %lld; to go on where it stopped: assay runs retry %lld", id, id);
+}
+
 static enum cli_exit post(struct cli *c, const char *verb)
 {
 	enum cli_exit status = CLI_OK;
@@ -251,7 +264,13 @@ static enum cli_exit post(struct cli *c, const char *verb)
 	struct api_call call = { .method = "POST", .path = path, .body = STR("{}") };
 	enum err_code err = api_send(a, &call, &answer, &e);
 	api_close(a);
-	return err == ERR_OK ? print_answer(c, &answer) : cli_fail(c, &e);
+	if (err != ERR_OK)
+		return cli_fail(c, &e);
+	if (c->json || strcmp(verb, "cancel") != 0)
+		return print_answer(c, &answer);
+	print_cancel(c, json_root(answer.doc));
+	api_answer_done(&answer);
+	return CLI_OK;
 }
 
 enum cli_exit cmd_runs_cancel(struct cli *c)
@@ -273,13 +292,21 @@ static void export_csv(const struct json *row, bool head)
 {
 	const struct json *scores = json_get(row, "scores");
 	if (head)
-		cli_print_line("item,epoch,retry_no,outcome,score,tokens_in,tokens_out,latency_ms,returned_model,at");
-	struct buf line;
+		cli_print_line("item,epoch,retry_no,outcome,score,tokens_in,tokens_out,latency_ms,returned_model,at,"
+		               "error_class,flags,metric");
+	struct buf line, flags;
 	double value;
+	buf_init(&flags, 1 << 10);
+	for (size_t i = 0; i < json_len(json_get(row, "flags")); i++) /* a blank between two: "truncated after_end" */
+		(void)buf_printf(&flags, "%s%.*s", i ? " " : "",
+		                 STR_ARG(json_str_or(json_at(json_get(row, "flags"), i), STR(""))));
 	struct str texts[] = { json_str_or(json_get(row, "item"), STR("")),
 		               json_str_or(json_get(row, "outcome"), STR("")),
 		               json_str_or(json_get(row, "returned_model"), STR("")),
-		               json_str_or(json_get(row, "at"), STR("")) };
+		               json_str_or(json_get(row, "at"), STR("")),
+		               json_str_or(json_get(row, "error_class"), STR("")),
+		               buf_str(&flags),
+		               json_str_or(json_get(json_at(scores, 0), "metric"), STR("")) };
 	struct buf quoted[ARRAY_LEN(texts)];
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) { /* RFC 4180: quotes doubled */
 		buf_init(&quoted[i], texts[i].len * 2 + 2);
@@ -292,16 +319,18 @@ static void export_csv(const struct json *row, bool head)
 	buf_init(&line, 1 << 20);
 	if (json_num(json_get(json_at(scores, 0), "value"), &value))
 		(void)buf_printf(&line, "%.17g", value);
-	cli_print_line("%.*s,%lld,%lld,%.*s,%.*s,%lld,%lld,%lld,%.*s,%.*s", STR_ARG(buf_str(&quoted[0])),
+	cli_print_line("%.*s,%lld,%lld,%.*s,%.*s,%lld,%lld,%lld,%.*s,%.*s,%.*s,%.*s,%.*s", STR_ARG(buf_str(&quoted[0])),
 	               (long long)json_i64_or(json_get(row, "epoch"), 0),
 	               (long long)json_i64_or(json_get(row, "retry_no"), 0), STR_ARG(buf_str(&quoted[1])),
 	               STR_ARG(buf_str(&line)), (long long)json_i64_or(json_get(row, "tokens_in"), 0),
 	               (long long)json_i64_or(json_get(row, "tokens_out"), 0),
 	               (long long)json_i64_or(json_get(row, "latency_ms"), 0), STR_ARG(buf_str(&quoted[2])),
-	               STR_ARG(buf_str(&quoted[3])));
+	               STR_ARG(buf_str(&quoted[3])), STR_ARG(buf_str(&quoted[4])), STR_ARG(buf_str(&quoted[5])),
+	               STR_ARG(buf_str(&quoted[6])));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		buf_done(&quoted[i]);
 	buf_done(&line);
+	buf_done(&flags);
 }
 
 static void print_csv(const struct cli *c, const struct json *row, bool first)

@@ -22,7 +22,10 @@ enum {
 	LOG_BYTES_MAX = 8 << 20,
 	ENDS_MAX = 4,
 	KEY_CHANGES_MAX = 32,
-	SERVER_MS = 1000
+	SERVER_MS = 1000,
+	WORKERS_MS = 30000,
+	TELL_DRAIN_MS = 1000,
+	DRAIN_MS = 40000 /* of supervise, for workers */
 };
 
 static void pause_ms(int ms)
@@ -57,21 +60,21 @@ static bool running(const struct home *h, struct home_status *status)
 	return home_status_read(h, status, NULL) == ERR_OK && process_id_alive(&status->supervise);
 }
 
-/* Asks /readyz, and how many workers are connected. */
-static bool ready(struct http_client *client, const struct home_status *s, unsigned workers)
+/* Asks /readyz: how many workers are connected; -1 while it is not ready. */
+static int64_t connected_workers(struct http_client *client, const struct home_status *s)
 {
 	struct fs_path url = fs_path("%s/readyz", s->url);
 	struct http_request r = { .url = url.text, .timeout_ms = 2000, .response_bytes_max = 64 << 10 };
 	struct http_done done;
 	struct json_doc *doc = NULL;
-	bool ok = false;
+	int64_t count = -1;
 	if (http_client_fetch(client, &r, &done, NULL) != ERR_OK)
-		return false;
+		return count;
 	if (done.status == 200 && json_parse(done.body, &doc, NULL) == ERR_OK)
-		ok = json_i64_or(json_get(json_root(doc), "workers"), 0) >= (int64_t)workers;
+		count = json_i64_or(json_get(json_root(doc), "workers"), 0);
 	json_free(doc);
 	http_done_free(&done);
-	return ok;
+	return count;
 }
 
 static enum err_code start_supervise(const struct cli *c, const struct home *h, unsigned workers, struct error *reterr)
@@ -112,6 +115,69 @@ static const char *part_that_ends(const struct home_status *s)
 	return NULL;
 }
 
+static struct fs_path worker_name(unsigned number)
+{
+	return fs_path("worker-%u", number);
+}
+
+static unsigned count_refused(const struct home *h, unsigned workers)
+{
+	unsigned count = 0;
+	for (unsigned i = 1; i <= workers; i++)
+		count += installation_refuses(h, worker_name(i).text);
+	return count;
+}
+
+static void tell_refused(const struct cli *c, const struct home *h, const char *name)
+{
+	cli_note(c,
+	         "%s is not connected: its key is revoked; to let it connect again: assay workers keys add %s "
+	         "%s/keys/%s",
+	         name, name, h->root.text, name);
+}
+
+static bool is_connected(const struct json *items, const char *name)
+{
+	bool found = false;
+	for (size_t i = 0; i < json_len(items) && !found; i++) {
+		struct str state = json_str_or(json_get(json_at(items, i), "state"), STR("gone"));
+		found = str_eq_c(json_str_or(json_get(json_at(items, i), "name"), STR("")), name) &&
+		        !str_eq_c(state, "gone") && !str_eq_c(state, "away");
+	}
+	return found;
+}
+
+/* Which worker is not connected, and why as far as one can know here. */
+static void tell_missing(const struct cli *c, const struct home *h, unsigned workers)
+{
+	struct api *a = NULL;
+	struct api_answer answer;
+	struct error e;
+	bool known = api_open(c, &a, &e) == ERR_OK && api_get(a, &answer, &e, "/api/v1/workers?limit=500") == ERR_OK;
+	for (unsigned i = 1; i <= workers; i++) {
+		struct fs_path name = worker_name(i);
+		if (installation_refuses(h, name.text)) {
+			tell_refused(c, h, name.text);
+		} else if (known && !is_connected(json_get(json_root(answer.doc), "items"), name.text)) {
+			cli_note(c, "%s is not connected; the end of its log (assay logs %s):", name.text, name.text);
+			show_tail(h, name.text);
+		}
+	}
+	if (known)
+		api_answer_done(&answer);
+	api_close(a);
+}
+
+/* All of ours that may connect have, or the time for that is over. */
+static enum cli_exit judge_workers(const struct cli *c, const struct home *h, unsigned workers, int64_t connected)
+{
+	if (count_refused(h, workers) || connected < (int64_t)workers)
+		tell_missing(c, h, workers);
+	if (workers && connected <= 0)
+		return cli_fail_text(c, CLI_FAILED, "no worker is connected: assay doctor");
+	return CLI_OK;
+}
+
 static enum cli_exit wait_ready(const struct cli *c, const struct home *h, unsigned workers)
 {
 	struct http_client *client;
@@ -122,9 +188,15 @@ static enum cli_exit wait_ready(const struct cli *c, const struct home *h, unsig
 		return cli_fail(c, &e);
 	bool is_ready = false, stopped = false;
 	const char *ends = NULL;
+	int64_t connected = -1;
+	uint64_t served_ms = 0; /* since when it is ready but for workers */
 	while (!is_ready && !stopped && !ends && clock_now_ms() < until) {
 		bool up = running(h, &status);
-		is_ready = up && ready(client, &status, workers);
+		connected = up ? connected_workers(client, &status) : -1;
+		served_ms = connected < 0 ? 0 : served_ms ? served_ms : clock_now_ms();
+		is_ready = connected >= 0 && (connected >= (int64_t)workers ||
+		                              connected + count_refused(h, workers) >= (int64_t)workers ||
+		                              clock_now_ms() - served_ms >= WORKERS_MS);
 		ends = up && !is_ready ? part_that_ends(&status) : NULL;
 		if (!is_ready)
 			pause_ms(LOOK_MS);
@@ -136,7 +208,7 @@ static enum cli_exit wait_ready(const struct cli *c, const struct home *h, unsig
 	}
 	http_client_free(client);
 	if (is_ready)
-		return CLI_OK;
+		return judge_workers(c, h, workers, connected);
 	if (stopped)
 		return CLI_INTERRUPTED;
 	if (ends) {
@@ -199,6 +271,11 @@ static enum cli_exit print_status(struct cli *c, const struct home *h, const str
 		cli_print_line("  %-12s %-9s pid %-8d since %s  restarts %llu", s->processes[i].name,
 		               s->processes[i].state, (int)s->processes[i].id.pid, since,
 		               (unsigned long long)s->processes[i].restarts);
+		if (str_starts(str_from(s->processes[i].name), STR("worker-")) &&
+		    installation_refuses(h, s->processes[i].name))
+			cli_print_wrapped(c,
+			                  "  %-12s refused: its key is revoked (assay workers keys add %s %s/keys/%s)",
+			                  "", s->processes[i].name, h->root.text, s->processes[i].name);
 	}
 	print_unfinished(c);
 	return CLI_OK;
@@ -304,6 +381,44 @@ enum cli_exit cmd_up(struct cli *c)
 	return exit_status;
 }
 
+/* Asks that are under way at the workers; -1: nobody says. */
+static int64_t asks_under_way(const struct cli *c)
+{
+	struct api *a;
+	struct api_answer answer;
+	struct error e;
+	struct api_call call = { .method = "GET", .path = "/api/v1/workers?limit=500", .timeout_ms = SERVER_MS };
+	int64_t count = -1;
+	if (api_open(c, &a, &e) != ERR_OK)
+		return count;
+	if (api_send(a, &call, &answer, &e) == ERR_OK) {
+		const struct json *items = json_get(json_root(answer.doc), "items");
+		count = 0;
+		for (size_t i = 0; i < json_len(items); i++)
+			count += json_i64_or(json_get(json_at(items, i), "started"), 0);
+		api_answer_done(&answer);
+	}
+	api_close(a);
+	return count;
+}
+
+/* A stop that takes longer than a moment says what it does. */
+static enum err_code wait_stopped(const struct cli *c, const struct process_id *supervise, struct error *reterr)
+{
+	char until[CLOCK_TEXT_BYTES];
+	clock_text(clock_wall_ms() + DRAIN_MS, until);
+	enum err_code err = process_id_wait(supervise, TELL_DRAIN_MS, reterr);
+	if (err != ERR_TIMEOUT)
+		return err;
+	int64_t asks = asks_under_way(c);
+	if (asks > 0)
+		cli_note(c, "  draining: %lld ask%s under way %s finished or given back, until %s at most",
+		         (long long)asks, CLI_S(asks), asks == 1 ? "is" : "are", until);
+	else
+		cli_note(c, "  draining: what is under way is finished or given back, until %s at most", until);
+	return process_id_wait(supervise, DOWN_MS, reterr);
+}
+
 enum cli_exit cmd_down(struct cli *c)
 {
 	struct home h;
@@ -335,7 +450,7 @@ enum cli_exit cmd_down(struct cli *c)
 	cli_note(c, "stopping workers, coordinator and PostgreSQL in %s", h.root.text);
 	err = process_id_kill(&status.supervise, SIGTERM, false, &e);
 	if (err == ERR_OK)
-		err = process_id_wait(&status.supervise, DOWN_MS, &e);
+		err = wait_stopped(c, &status.supervise, &e);
 	else if (err == ERR_NOT_FOUND)
 		err = ERR_OK;
 	fs_lock_release(lock);

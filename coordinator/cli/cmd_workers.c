@@ -2,6 +2,7 @@
 #include "common/io/keys.h"
 #include "coordinator/cli/api.h"
 #include "coordinator/cli/commands.h"
+#include "coordinator/cli/home.h"
 #include "coordinator/cli/list.h"
 
 static void print_worker_row(const struct cli *c, const struct json *w, bool first)
@@ -123,6 +124,20 @@ static enum err_code revoke_key(struct cli *c, struct api *a, struct api_answer 
 	return err;
 }
 
+/* The key itself stays noted in the allow-list; a worker of this installation has its key file here. */
+static void tell_way_back(const struct cli *c, struct str name)
+{
+	struct home h;
+	struct fs_path path = { .text = "KEY" };
+	if (home_find(false, &h, NULL) == ERR_OK) {
+		struct fs_path own = fs_path("%s/keys/%.*s", h.root.text, STR_ARG(name));
+		if (str_find_char(name, '/') < 0 && fs_exists(own.text))
+			path = own;
+	}
+	cli_note(c, "it stays revoked after down and up; to let it connect again: assay workers keys add %.*s %s",
+	         STR_ARG(name), path.text);
+}
+
 enum cli_exit cmd_workers_keys(struct cli *c)
 {
 	struct api *a;
@@ -151,6 +166,8 @@ enum cli_exit cmd_workers_keys(struct cli *c)
 			               adds ? "added: it may connect from now on"
 			                    : "revoked: a session of it ends now");
 		api_answer_done(&answer);
+		if (revokes)
+			tell_way_back(c, config_operand(c->config, 1));
 	}
 	api_close(a);
 	return status;

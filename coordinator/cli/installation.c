@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SETTINGS_BYTES_MAX = 64 << 10, KEY_NAMES_MAX = 256 };
+enum { SETTINGS_BYTES_MAX = 64 << 10, ALLOWED_BYTES_MAX = 4 << 20, KEY_NAMES_MAX = 256 };
 
 #define KEY_SUFFIX "_API_KEY"
 
@@ -108,7 +108,8 @@ static enum err_code make_keys(const struct home *h, unsigned workers, struct er
 	if (err == ERR_OK && !fs_exists(path.text))
 		err = fs_write_atomic(path.text, buf_str(&allowed), 0600, reterr);
 	else if (err == ERR_OK) {
-		/* People may have added keys of other machines: ours are appended where they are missing. */
+		/* People may have added keys of other machines: ours are appended where they are missing, but where
+		 * "# revoked NAME KEY" stands. */
 		struct buf old;
 		struct str rest = buf_str(&allowed), line;
 		buf_init(&old, 1 << 20);
@@ -123,6 +124,25 @@ static enum err_code make_keys(const struct home *h, unsigned workers, struct er
 	}
 	buf_done(&allowed);
 	return err;
+}
+
+bool installation_refuses(const struct home *h, const char *worker)
+{
+	struct buf text;
+	struct keys_pair pair = { 0 };
+	char key[KEYS_TEXT_BYTES] = "";
+	buf_init(&text, ALLOWED_BYTES_MAX);
+	bool known = keys_pair_load(fs_path("%s/keys/%s", h->root.text, worker).text, &pair, NULL) == ERR_OK &&
+	             fs_read(home_path(h, "keys/allowed").text, &text, NULL) == ERR_OK;
+	bool allowed = false;
+	if (known)
+		keys_text(pair.public_key.bytes, key);
+	struct str rest = buf_str(&text), line;
+	while (known && !allowed && str_split(&rest, '\n', &line))
+		allowed = !str_starts(str_trim(line), STR("#")) && str_ends(str_trim(line), str_from(key));
+	keys_pair_done(&pair);
+	buf_done(&text);
+	return known && !allowed;
 }
 
 /* deploy/models/serve of a source tree (build/assay), or of an installed one (bin/assay). */

@@ -18,6 +18,10 @@ enum { INSTALLATION_WORKERS_MAX = 32 };
 enum err_code installation_prepare(const struct home *h, unsigned workers, const char *program_path,
                                    const char *const *environment, struct error *reterr) MUST_CHECK;
 
+/* Is the key of this worker of ours missing in the allow-list, as one that was revoked? False when that can't be read.
+ */
+bool installation_refuses(const struct home *h, const char *worker);
+
 /* The ports that were chosen, or new ones that are free when there are none or one of them is taken. */
 enum err_code installation_ports(const struct home *h, struct installation *in, struct error *reterr) MUST_CHECK;
 

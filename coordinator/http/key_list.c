@@ -2,6 +2,8 @@
 #include "common/io/keys.h"
 #include <string.h>
 
+#define REVOKED "# revoked "
+
 static bool split_line(struct str line, struct str *ret_name, struct str *ret_key)
 {
 	struct str rest = str_trim(line);
@@ -53,11 +55,31 @@ static enum err_code check(struct str lines, struct str name, struct str key, st
 	return ERR_OK;
 }
 
+/* The key is let in again: the lines that say it is revoked go. */
+static void forget_revoked(struct buf *lines, struct str key)
+{
+	size_t at = 0;
+	while (at < lines->len) {
+		struct str rest = str_slice(buf_str(lines), at, lines->len), line;
+		size_t before = rest.len;
+		if (!str_split(&rest, '\n', &line))
+			return;
+		size_t len = before - rest.len;
+		if (str_starts(line, STR(REVOKED)) && str_ends(str_trim(line), key)) {
+			memmove(lines->data + at, lines->data + at + len, lines->len - at - len);
+			lines->len -= len;
+		} else {
+			at += len;
+		}
+	}
+}
+
 enum err_code key_list_add(struct buf *lines, struct str name, struct str key, struct error *reterr)
 {
 	enum err_code err = check(buf_str(lines), name, key, reterr);
 	if (err != ERR_OK)
 		return err;
+	forget_revoked(lines, key);
 	if (lines->len && lines->data[lines->len - 1] != '\n')
 		(void)buf_append_char(lines, '\n');
 	if (buf_printf(lines, "%.*s %.*s\n", STR_ARG(name), STR_ARG(key)))
@@ -71,7 +93,7 @@ bool key_list_remove(struct str lines, struct str name, struct buf *kept)
 	bool found = false;
 	while (str_split(&lines, '\n', &line)) {
 		if (split_line(line, &old_name, &old_key) && str_eq(name, old_name))
-			found = true;
+			found = buf_printf(kept, REVOKED "%.*s %.*s\n", STR_ARG(old_name), STR_ARG(old_key));
 		else if (line.len)
 			(void)(buf_append_str(kept, line) &&
 			       buf_append_char(kept, '\n')); /* never longer than `lines` */

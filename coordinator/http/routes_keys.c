@@ -79,7 +79,7 @@ void route_keys_remove(struct context *c)
 	struct buf lines, kept;
 	if (!read_keys(c, &lines))
 		return;
-	buf_init(&kept, KEY_LIST_BYTES_MAX + 1);
+	buf_init(&kept, KEY_LIST_BYTES_MAX + KEY_LIST_REVOKED_BYTES);
 	if (key_list_remove(buf_str(&lines), c->match.params[0], &kept))
 		write_keys(c, &kept);
 	else

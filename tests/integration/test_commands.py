@@ -31,7 +31,11 @@ class Commands(LabCase):
         lab.assay("suite", "push", lab.write_suite(n, name="cancel"))
         run = lab.start("cancel", "m")
         lab.wait_done(run, 50)
-        lab.assay("runs", "cancel", run)
+        told = lab.assay("runs", "cancel", run)
+        self.assertRegex(told.out, rf"^run {run}  is (being )?cancelled, \d+ of {n} done")
+        self.assertIn("ends and is kept", told.out)
+        self.assertNotIn("ETA", told.out)
+        self.assertIn(f"assay runs retry {run}", told.err)
         lab.assay("runs", "watch", run, ok=12)
         shown = lab.run_json(run)
         self.assertEqual(shown["state"], "cancelled")
@@ -212,6 +216,40 @@ class Commands(LabCase):
         for words in (("add",), ("add", "x"), ("revoke",), ("list", "x"), ("drop", "x")):
             lab.assay("workers", "keys", *words, ok=2)
         self.wait_connected(["worker-1", "worker-2"])
+
+    def test_a_worker_whose_key_is_revoked_is_named_and_stays_out_until_it_is_added_again(self):
+        lab, file = self.lab, str(self.lab.home / "keys" / "worker-2")
+        back = f"assay workers keys add worker-2 {file}"
+        self.assertIn(back, lab.assay("workers", "keys", "revoke", "worker-2").err)
+        self.addCleanup(self.wait_connected, ["worker-1", "worker-2"])
+        self.addCleanup(lab.assay, "workers", "keys", "add", "worker-2", file)
+        self.wait_connected(["worker-1"])
+        self.assertIn("worker-2 is not connected: its key is revoked", lab.assay("up", timeout=60).err)
+        self.assertIn("refused: its key is revoked", lab.assay("status").out)
+        self.assertRegex(lab.assay("doctor").out, r"(?m)^warning +worker-2 +refused: its key is revoked")
+        lab.assay("down")
+        told = lab.assay("up", "--workers", 2, timeout=60).err
+        self.assertIn("worker-2 is not connected", told)
+        self.assertNotIn("worker-1 is not connected", told)
+        self.wait_connected(["worker-1"])
+        lab.assay("workers", "keys", "revoke", "worker-1")
+        self.addCleanup(lab.assay, "workers", "keys", "add", "worker-1", lab.home / "keys" / "worker-1")
+        self.wait_connected([])
+        self.assertIn("no worker is connected", lab.assay("up", ok=1, timeout=60).err)
+
+    def test_a_stop_in_mid_run_says_that_it_drains_and_until_when(self):
+        lab = self.lab
+        slow = lab.endpoint("--latency-ms", 4000)
+        lab.add_model("slow", slow.url + "/v1", concurrency=8)
+        lab.assay("suite", "push", lab.write_suite(50, name="drains"))
+        run = lab.start("drains", "slow")
+        wait_until(lambda: lab.run_json(run)["progress"]["in_flight"] > 0, 20, "asks are under way")
+        time.sleep(0.5)
+        told = lab.assay("down").err
+        lab.assay("up", "--workers", 2)
+        self.assertRegex(told, r"draining: (\d+ asks? under way|what is under way).* until .* at most")
+        lab.assay("runs", "cancel", run)
+        lab.assay("runs", "watch", run, ok=12)
 
     def wait_connected(self, names):
         def connected():

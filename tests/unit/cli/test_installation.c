@@ -108,6 +108,29 @@ static void preparing_again_keeps_what_somebody_relies_on(void **state)
 	arena_done(&arena);
 }
 
+static void a_revoked_key_stays_revoked(void **state)
+{
+	(void)state;
+	struct arena arena;
+	struct error e;
+	arena_init(&arena, 1 << 20);
+	assert_ok(installation_prepare(&home, 2, "/nowhere/bin/assay", environment, &e), &e);
+	assert_false(installation_refuses(&home, "worker-1"));
+	struct str before = text_of("keys/allowed", &arena), rest = before, line, revoked = STR("");
+	while (str_split(&rest, '\n', &line))
+		if (line.len)
+			revoked = arena_printf(&arena, "%.*s%s%.*s\n", STR_ARG(revoked),
+			                       str_starts(line, STR("worker-1 ")) ? "# revoked " : "", STR_ARG(line));
+	assert_ok(fs_write_atomic(home_path(&home, "keys/allowed").text, revoked, 0600, &e), &e);
+	assert_ok(installation_prepare(&home, 2, "/nowhere/bin/assay", environment, &e), &e);
+	assert_str_equal(text_of("keys/allowed", &arena), revoked);
+	assert_true(installation_refuses(&home, "worker-1"));
+	assert_false(installation_refuses(&home, "worker-2"));
+	assert_false(installation_refuses(&home, "worker-77")); /* has no key here */
+	assert_ok(fs_write_atomic(home_path(&home, "keys/allowed").text, before, 0600, &e), &e);
+	arena_done(&arena);
+}
+
 static void a_worker_gets_the_names_of_keys_and_no_key(void **state)
 {
 	(void)state;
@@ -167,6 +190,7 @@ int main(void)
 		cmocka_unit_test(names_of_keys_are_plain_and_have_a_value),
 		cmocka_unit_test(a_key_that_came_or_changed_since_the_start_is_told),
 		cmocka_unit_test(preparing_again_keeps_what_somebody_relies_on),
+		cmocka_unit_test(a_revoked_key_stays_revoked),
 		cmocka_unit_test(a_worker_gets_the_names_of_keys_and_no_key),
 		cmocka_unit_test(secrets_are_for_their_owner_alone),
 		cmocka_unit_test(ports_are_chosen_once_and_again_when_they_are_nonsense),

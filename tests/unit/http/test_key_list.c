@@ -61,16 +61,30 @@ static void a_full_list_takes_no_more(void **state)
 	buf_done(&lines);
 }
 
-static void removing_takes_the_line_of_that_name_alone(void **state)
+static void removing_notes_the_line_of_that_name_alone_as_revoked(void **state)
 {
 	(void)state;
 	struct buf kept;
 	buf_init(&kept, 4096);
 	assert_true(key_list_remove(STR("# ours\nworker-1 k1\n\nworker-10 k2\n"), STR("worker-1"), &kept));
-	assert_true(str_eq_c(buf_str(&kept), "# ours\nworker-10 k2\n"));
+	assert_true(str_eq_c(buf_str(&kept), "# ours\n# revoked worker-1 k1\nworker-10 k2\n"));
 	buf_clear(&kept);
 	assert_false(key_list_remove(STR("# worker-1 k1\nworker-10 k2\n"), STR("worker-1"), &kept));
 	buf_done(&kept);
+}
+
+static void a_revoked_key_that_is_added_again_is_revoked_no_more(void **state)
+{
+	(void)state;
+	struct buf lines;
+	struct error e;
+	buf_init(&lines, 4096);
+	assert_true(buf_append_c(&lines, "# ours\n# revoked worker-2 " KEY_B "\n# revoked old " KEY_A "\n"));
+	assert_ok(key_list_add(&lines, STR("worker-2"), STR(KEY_B), &e), &e);
+	assert_true(str_eq_c(buf_str(&lines), "# ours\n# revoked old " KEY_A "\nworker-2 " KEY_B "\n"));
+	assert_ok(key_list_add(&lines, STR("a"), STR(KEY_A), &e), &e);
+	assert_true(str_eq_c(buf_str(&lines), "# ours\nworker-2 " KEY_B "\na " KEY_A "\n"));
+	buf_done(&lines);
 }
 
 static void reading_skips_comments_and_empty_lines(void **state)
@@ -93,7 +107,8 @@ int main(void)
 		cmocka_unit_test(a_wrong_name_is_named),
 		cmocka_unit_test(a_wrong_key_is_named),
 		cmocka_unit_test(a_full_list_takes_no_more),
-		cmocka_unit_test(removing_takes_the_line_of_that_name_alone),
+		cmocka_unit_test(removing_notes_the_line_of_that_name_alone_as_revoked),
+		cmocka_unit_test(a_revoked_key_that_is_added_again_is_revoked_no_more),
 		cmocka_unit_test(reading_skips_comments_and_empty_lines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

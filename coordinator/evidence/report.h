@@ -49,7 +49,9 @@ struct report {
 	bool no_cost_known;    /* all of them */
 	const struct report_cause *causes;
 	size_t cause_count;
-	bool causes_cut;        /* more samples are missing than were looked at */
+	bool causes_cut; /* more samples are missing than were looked at */
+	const struct report_cause *base_causes;
+	size_t base_cause_count;
 	const struct str *next; /* commands that make sense now */
 	size_t next_count;
 };

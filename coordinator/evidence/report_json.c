@@ -78,9 +78,10 @@ static void flags(struct json_write *w, const struct summary_row *row)
 	json_write_object_end(w);
 }
 
-static void detectable(struct json_write *w, const char *key, const struct samples *s, uint32_t metric, struct number n)
+static void detectable(struct json_write *w, const char *key, const struct samples *s, uint32_t metric,
+                       struct number mean, struct number n)
 {
-	number(w, key, report_view_can_see(s, metric, n) ? n : number_none());
+	number(w, key, report_view_can_see(s, metric, mean, n) ? n : number_none());
 }
 
 static void summary_row(struct json_write *w, const struct report *r, const struct summary_row *row)
@@ -106,7 +107,7 @@ static void summary_row(struct json_write *w, const struct report *r, const stru
 	number(w, "chance", row->chance);
 	number(w, "worst_case", row->worst);
 	number(w, "best_case", row->best);
-	detectable(w, "detectable_unpaired", s, row->metric, row->detectable);
+	detectable(w, "detectable_unpaired", s, row->metric, row->mean, row->detectable);
 	missing(w, row);
 	flags(w, row);
 	count(w, "tokens_in", row->tokens_in);
@@ -190,7 +191,7 @@ static void compare_row(struct json_write *w, const struct samples *cand, const 
 	count(w, "changed", row->changed);
 	number(w, "diff_worst", row->diff_worst);
 	number(w, "diff_best", row->diff_best);
-	detectable(w, "detectable", cand, row->metric_cand, row->detectable);
+	detectable(w, "detectable", cand, row->metric_cand, row->mean_base, row->detectable);
 	json_write_field_bool(w, "detectable_from_bound", row->detectable_from_bound);
 	json_write_field_c(w, "verdict", compare_verdict_name(row->verdict));
 	json_write_object_end(w);

@@ -18,6 +18,8 @@ static void put_score(struct report_view *v, const struct summary_row *row, bool
 	report_view_gap(v);
 	report_format_interval(&v->cell, row->interval, percent);
 	report_view_left(v, 15);
+	if (row->weighted)
+		buf_append_c(v->out, "  weighted");
 }
 
 static void put_flipped(struct report_view *v, const struct compare_row *row)
@@ -29,7 +31,8 @@ static void put_flipped(struct report_view *v, const struct compare_row *row)
 		           row->changed, base, cand, STR_ARG(row->dimension));
 	else if (row->verdict == COMPARE_NO_EVIDENCE && row->detectable.defined) {
 		buf_append_c(v->out, "  ");
-		report_view_detectable(v, row->metric_cand, row->detectable, "would see ", "too few to see any");
+		report_view_detectable(v, row->metric_cand, row->mean_base, row->detectable, "would see ",
+		                       "too few items to see any difference");
 	}
 }
 
@@ -99,22 +102,6 @@ static void flag(struct report_view *v, const char *name, uint64_t count, bool *
 	*any = true;
 }
 
-/* " (2 connect, 1 malformed)" */
-static void missing_classes(struct report_view *v, enum outcome outcome)
-{
-	bool any = false;
-	for (size_t i = 0; i < v->r->cause_count; i++) {
-		const struct report_cause *c = &v->r->causes[i];
-		if (c->outcome != outcome || c->error_class == CLASS_NONE)
-			continue;
-		buf_append_c(v->out, any ? ", " : " (");
-		report_format_count(v->out, c->count);
-		buf_printf(v->out, " %s", error_class_name(c->error_class));
-		any = true;
-	}
-	buf_append_c(v->out, any ? ")" : "");
-}
-
 /* "    connect: connection refused (item refund-60)": what one sample of each cause has to say. */
 static void missing_evidence(struct report_view *v)
 {
@@ -136,28 +123,9 @@ static void missing_evidence(struct report_view *v)
 
 static void missing(struct report_view *v, const struct summary_row *whole)
 {
-	static const struct {
-		enum outcome outcome;
-		const char *name;
-	} causes[] = {
-		{ OUTCOME_PROVIDER_ERROR, "provider error" }, { OUTCOME_UNSCORED, "unscored" },
-		{ OUTCOME_HARNESS_ERROR, "harness error" },   { OUTCOME_QUARANTINED, "quarantined" },
-		{ OUTCOME_CANCELLED, "cancelled" },           { OUTCOME_NOT_RUN, "not run" },
-	};
-	bool any = false, percent = report_view_in_percent(v->r->run.samples, whole->metric);
+	bool percent = report_view_in_percent(v->r->run.samples, whole->metric);
 	buf_append_c(v->out, "missing: ");
-	for (size_t i = 0; i < ARRAY_LEN(causes); i++) {
-		uint64_t count = whole->missing[causes[i].outcome];
-		if (!count)
-			continue;
-		buf_append_c(v->out, any ? ", " : "");
-		report_format_count(v->out, count);
-		buf_printf(v->out, " %s", causes[i].name);
-		missing_classes(v, causes[i].outcome);
-		any = true;
-	}
-	if (!any)
-		buf_append_c(v->out, "none");
+	bool any = report_view_missing(v, whole, v->r->causes, v->r->cause_count);
 	if (any && whole->worst.defined) {
 		buf_append_c(v->out, "; worst case ");
 		report_format_score(v->out, whole->worst, percent);
@@ -227,11 +195,13 @@ static void how(struct report_view *v, const struct summary_row *whole)
 	report_view_paint(v, dim);
 	buf_printf(v->out, "%.0f %% intervals: %s", 100 * v->r->run.summary->level,
 	           whole->n ? methods[whole->method] : "nothing scored yet");
-	if (whole->cluster_count < whole->n)
-		buf_printf(v->out, ", %" PRIu64 " clusters", whole->cluster_count);
+	if (whole->cluster_count < whole->n) {
+		buf_append_c(v->out, ", ");
+		report_format_plural(v->out, whole->cluster_count, "cluster", "clusters");
+	}
 	if (!v->r->comparison && whole->detectable.defined) {
 		buf_append_c(v->out, "; against another run of this size, unpaired, it ");
-		report_view_detectable(v, whole->metric, whole->detectable, "would see ",
+		report_view_detectable(v, whole->metric, whole->mean, whole->detectable, "would see ",
 		                       "has too few items to see any difference");
 	}
 	if (whole->n && whole->n < 30 && whole->method == SUMMARY_CLT_T)
@@ -245,8 +215,10 @@ void report_text(const struct report *r, struct report_style style, struct buf *
 	struct report_view v;
 	report_view_init(&v, r, style, out);
 	report_view_head(&v);
-	if (r->comparison)
+	if (r->comparison) {
 		report_view_pairing(&v);
+		report_view_missing_of(&v, r->base, r->base_causes, r->base_cause_count);
+	}
 	for (uint32_t m = 0; m < r->run.samples->metric_count; m++)
 		run_rows(&v, m);
 	const struct summary_row *whole = summary_find(r->run.summary, 0, SUMMARY_ALL, SUMMARY_ALL);

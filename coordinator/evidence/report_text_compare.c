@@ -113,7 +113,8 @@ static void verdict(struct report_view *v)
 	}
 	if (row->detectable.defined) {
 		buf_append_c(v->out, "\nsmallest difference it would see: ");
-		report_view_detectable(v, row->metric_cand, row->detectable, "", "none, there are too few items");
+		report_view_detectable(v, row->metric_cand, row->mean_base, row->detectable, "",
+		                       "none, there are too few items to see any difference");
 		buf_printf(v->out, " (%.0f %% power, alpha %g)", 100 * v->r->comparison->options.power,
 		           v->r->comparison->options.alpha);
 	}
@@ -132,6 +133,8 @@ void report_text_compare(const struct report *r, struct report_style style, stru
 	}
 	report_view_head(&v);
 	report_view_pairing(&v);
+	report_view_missing_of(&v, r->base, r->base_causes, r->base_cause_count);
+	report_view_missing_of(&v, &r->run, r->causes, r->cause_count);
 	unpaired(&v);
 	for (uint32_t m = 0; m < r->run.samples->metric_count; m++)
 		compare_rows(&v, m);

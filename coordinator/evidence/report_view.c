@@ -3,6 +3,7 @@
 #include "common/base/wrap.h"
 #include "coordinator/evidence/report_format.h"
 #include <inttypes.h>
+#include <math.h>
 
 enum { WIDTH_DEFAULT = 100, LABEL_COLUMNS_MIN = 12 };
 
@@ -95,6 +96,19 @@ static void chance(struct report_view *v, uint32_t metric)
 		buf_printf(v->out, "%.3g%s", (percent ? 100 : 1) * m->chance.value, percent ? " %" : "");
 }
 
+/* "incomplete: budget spent", of two runs with the number before it; nothing when it is done. */
+static void state(struct report_view *v, const struct report_run *run, bool named)
+{
+	if (run->status.len == 0 || str_eq(run->status, STR("done")))
+		return;
+	if (named)
+		buf_printf(v->out, "run %" PRIu64 " ", run->id);
+	report_format_label(v->out, run->status, 40, 0);
+	buf_append_c(v->out, run->reason.len ? ": " : "");
+	report_format_label(v->out, run->reason, 400, 0);
+	buf_append_char(v->out, '\n');
+}
+
 void report_view_head(struct report_view *v)
 {
 	const struct report_run *run = &v->r->run, *base = v->r->base;
@@ -120,12 +134,9 @@ void report_view_head(struct report_view *v)
 	if (run->samples->metric_count == 1)
 		chance(v, 0);
 	buf_append_char(out, '\n');
-	if (run->status.len && !str_eq(run->status, STR("done"))) {
-		report_format_label(out, run->status, 40, 0);
-		buf_append_c(out, run->reason.len ? ": " : "");
-		report_format_label(out, run->reason, 400, 0);
-		buf_append_char(out, '\n');
-	}
+	if (base)
+		state(v, base, true);
+	state(v, run, base != NULL);
 }
 
 void report_view_metric(struct report_view *v, uint32_t metric)
@@ -138,9 +149,42 @@ void report_view_metric(struct report_view *v, uint32_t metric)
 	buf_append_char(v->out, '\n');
 }
 
+struct absent { /* paired items without a score of the primary metric on both sides */
+	size_t base, cand, both, weightless;
+};
+
+static struct absent absent_count(const struct report *r)
+{
+	const struct compare *c = r->comparison;
+	const struct compare_row *row = &c->rows[0];
+	struct absent a = { 0 };
+	for (size_t i = 0; i < c->pair_count; i++) {
+		bool base = samples_item_score(r->base->samples, row->metric_base, c->pair_base[i]).defined;
+		bool cand = samples_item_score(r->run.samples, row->metric_cand, c->pair_cand[i]).defined;
+		a.both += !base && !cand;
+		a.base += !base && cand;
+		a.cand += base && !cand;
+		a.weightless += base && cand && r->run.samples->weight[c->pair_cand[i]] == 0;
+	}
+	return a;
+}
+
+static void left_out(struct report_view *v, size_t count, const char *why, const struct report_run *run)
+{
+	if (count == 0)
+		return;
+	buf_append_c(v->out, "; ");
+	report_format_count(v->out, count);
+	buf_printf(v->out, " %s", why);
+	if (run)
+		buf_printf(v->out, " run %" PRIu64, run->id);
+}
+
 void report_view_pairing(struct report_view *v)
 {
 	const struct compare *c = v->r->comparison;
+	const struct report_run *base = v->r->base, *cand = &v->r->run;
+	struct absent a = absent_count(v->r);
 	size_t only_base = 0, only_cand = 0, changed = 0;
 	for (size_t i = 0; i < c->unpaired_count; i++) {
 		bool is_changed = c->unpaired[i].reason == COMPARE_CHANGED;
@@ -149,29 +193,88 @@ void report_view_pairing(struct report_view *v)
 		changed += is_changed && !c->unpaired[i].in_base;
 	}
 	buf_append_c(v->out, "paired on ");
-	report_format_count(v->out, c->pair_count);
+	report_format_count(v->out, c->rows[0].n);
 	buf_append_c(v->out, " of ");
-	report_format_plural(v->out, v->r->run.samples->item_count, "item", "items");
-	if (changed)
-		buf_printf(v->out, "; %zu with changed content", changed);
-	if (only_base)
-		buf_printf(v->out, "; %zu only in run %" PRIu64, only_base, v->r->base->id);
-	if (only_cand)
-		buf_printf(v->out, "; %zu only in run %" PRIu64, only_cand, v->r->run.id);
+	report_format_plural(v->out, cand->samples->item_count, "item", "items");
+	left_out(v, a.both, "missing in both runs", NULL);
+	left_out(v, a.base, "missing in", base);
+	left_out(v, a.cand, "missing in", cand);
+	left_out(v, a.weightless, "of weight 0", NULL);
+	left_out(v, changed, "with changed content", NULL);
+	left_out(v, only_base, "only in", base);
+	left_out(v, only_cand, "only in", cand);
 	buf_append_char(v->out, '\n');
 }
 
-bool report_view_can_see(const struct samples *s, uint32_t metric, struct number detectable)
+/* " (2 connect, 1 malformed)" */
+static void missing_classes(struct report_view *v, const struct report_cause *causes, size_t count,
+                            enum outcome outcome)
 {
-	struct interval range = s->metric[metric].range;
-	return detectable.defined && (!range.defined || detectable.value <= range.high - range.low);
+	bool any = false;
+	for (size_t i = 0; i < count; i++) {
+		const struct report_cause *c = &causes[i];
+		if (c->outcome != outcome || c->error_class == CLASS_NONE)
+			continue;
+		buf_append_c(v->out, any ? ", " : " (");
+		report_format_count(v->out, c->count);
+		buf_printf(v->out, " %s", error_class_name(c->error_class));
+		any = true;
+	}
+	buf_append_c(v->out, any ? ")" : "");
 }
 
-void report_view_detectable(struct report_view *v, uint32_t metric, struct number detectable, const char *before,
-                            const char *instead)
+bool report_view_missing(struct report_view *v, const struct summary_row *whole, const struct report_cause *causes,
+                         size_t cause_count)
+{
+	static const struct {
+		enum outcome outcome;
+		const char *name;
+	} names[] = {
+		{ OUTCOME_PROVIDER_ERROR, "provider error" }, { OUTCOME_UNSCORED, "unscored" },
+		{ OUTCOME_HARNESS_ERROR, "harness error" },   { OUTCOME_QUARANTINED, "quarantined" },
+		{ OUTCOME_CANCELLED, "cancelled" },           { OUTCOME_NOT_RUN, "not run" },
+	};
+	bool any = false;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		uint64_t count = whole->missing[names[i].outcome];
+		if (!count)
+			continue;
+		buf_append_c(v->out, any ? ", " : "");
+		report_format_count(v->out, count);
+		buf_printf(v->out, " %s", names[i].name);
+		missing_classes(v, causes, cause_count, names[i].outcome);
+		any = true;
+	}
+	if (!any)
+		buf_append_c(v->out, "none");
+	return any;
+}
+
+void report_view_missing_of(struct report_view *v, const struct report_run *run, const struct report_cause *causes,
+                            size_t cause_count)
+{
+	const struct summary_row *whole = summary_find(run->summary, 0, SUMMARY_ALL, SUMMARY_ALL);
+	if (!whole)
+		return;
+	buf_printf(v->out, "run %" PRIu64 " missing: ", run->id);
+	(void)report_view_missing(v, whole, causes, cause_count);
+	buf_append_char(v->out, '\n');
+}
+
+bool report_view_can_see(const struct samples *s, uint32_t metric, struct number mean, struct number detectable)
+{
+	struct interval range = s->metric[metric].range;
+	if (!detectable.defined || !range.defined)
+		return detectable.defined;
+	double most = mean.defined ? fmax(mean.value - range.low, range.high - mean.value) : range.high - range.low;
+	return detectable.value <= most;
+}
+
+void report_view_detectable(struct report_view *v, uint32_t metric, struct number mean, struct number detectable,
+                            const char *before, const char *instead)
 {
 	const struct samples *s = v->r->run.samples;
-	if (!report_view_can_see(s, metric, detectable)) {
+	if (!report_view_can_see(s, metric, mean, detectable)) {
 		buf_append_c(v->out, instead);
 		return;
 	}

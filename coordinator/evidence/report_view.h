@@ -32,11 +32,19 @@ void report_view_end_line(struct report_view *v); /* without blanks at its end *
 bool report_view_in_percent(const struct samples *s, uint32_t metric);
 void report_view_head(struct report_view *v);
 void report_view_metric(struct report_view *v, uint32_t metric); /* a heading, where there are several */
-void report_view_pairing(struct report_view *v);                 /* "paired on 164 of 164 items": needs a comparison */
-/* A difference larger than the metric's whole range is none that a run could show: `instead` is then said. */
-bool report_view_can_see(const struct samples *s, uint32_t metric, struct number detectable);
-void report_view_detectable(struct report_view *v, uint32_t metric, struct number detectable, const char *before,
-                            const char *instead);
+/* "paired on 160 of 164 items; 4 missing in run 90": those with a score of the primary metric in both runs, of the
+ * candidate's; why the others are left out. Needs a comparison. */
+void report_view_pairing(struct report_view *v);
+/* "3 provider error (2 connect, 1 malformed)", or "none" and false. */
+bool report_view_missing(struct report_view *v, const struct summary_row *whole, const struct report_cause *causes,
+                         size_t cause_count);
+void report_view_missing_of(struct report_view *v, const struct report_run *run, const struct report_cause *causes,
+                            size_t cause_count); /* "run 81 missing: ..." as a line */
+/* From `mean` no run can differ by more than the way to the farther end of the metric's range: a larger difference is
+ * none that a run could show, `instead` is then said. */
+bool report_view_can_see(const struct samples *s, uint32_t metric, struct number mean, struct number detectable);
+void report_view_detectable(struct report_view *v, uint32_t metric, struct number mean, struct number detectable,
+                            const char *before, const char *instead);
 const char *report_view_verdict_colour(enum compare_verdict verdict);
 void report_view_verdict(struct report_view *v, const struct compare_row *row);
 /* Rows past REPORT_VIEW_ROWS_MAX are left out unless they say something; `against` may be NULL. */

@@ -134,6 +134,7 @@ static void estimate(struct work *w, struct summary_row *row, const uint32_t *it
 		return;
 	struct cut_estimate e = cut_estimate_of(slice, slice->x);
 	row->mean = number_of(e.mean);
+	row->weighted = e.weighted;
 	row->se = e.se;
 	row->binary = is_binary(w, row);
 	for (size_t i = 0; row->binary && i < slice->n; i++)

@@ -36,6 +36,7 @@ struct summary_row {
 	uint64_t missing[OUTCOME_COUNT];              /* samples by cause; [OUTCOME_SCORED] is 0 */
 	uint64_t refused, truncated, empty, filtered; /* scored samples with the flag */
 	bool binary;                                  /* every item score is 0 or 1 in a range of [0, 1] */
+	bool weighted;                                /* the weights of its items differ */
 	uint64_t passed;                              /* items at 1, when binary */
 	struct number mean, se;
 	struct number effective_n; /* Kish's when weighted, Korn-Graubard's when clustered and binary */

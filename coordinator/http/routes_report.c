@@ -100,6 +100,15 @@ static struct str item_to_show(const struct side *cand, const struct compare *co
 	return s->item_count ? s->item_id[worst] : STR("");
 }
 
+/* As a command names the very version that was measured: the newest by the bare name. */
+static struct str suite_spec(struct context *c, const struct side *s)
+{
+	const struct run_row *run = s->rs.run;
+	if (run->suite_version == s->rs.suite->version_count)
+		return run->suite_name;
+	return arena_printf(c->arena, "%.*s@%d", STR_ARG(run->suite_name), (int)run->suite_version);
+}
+
 /* Never the very command that asked, and never one that would measure something else than this run did. */
 static void suggest(struct context *c, const struct side *cand, uint32_t suite_epochs, struct report *r)
 {
@@ -117,7 +126,7 @@ static void suggest(struct context *c, const struct side *cand, uint32_t suite_e
 		                     (unsigned long long)r->base->id, id, STR_ARG(r->by.len ? r->by : STR("stratum")));
 	else if (!r->base)
 		next[r->next_count++] =
-			arena_printf(c->arena, "assay run %.*s --model %.*s%.*s --again", STR_ARG(run->suite_name),
+			arena_printf(c->arena, "assay run %.*s --model %.*s%.*s --again", STR_ARG(suite_spec(c, cand)),
 		                     STR_ARG(cand->report.model), STR_ARG(part_flags(c->arena, run, suite_epochs)));
 	if (item.len)
 		next[r->next_count++] = arena_printf(c->arena, "assay item show %llu %.*s", id, STR_ARG(item));
@@ -158,33 +167,53 @@ static struct str excerpt(struct str evidence)
 	return str_slice(s, 0, len);
 }
 
+struct causes {
+	struct report_cause *list;
+	size_t count;
+	bool cut;
+};
+
 /* Why samples are missing, by outcome and class. */
-static enum err_code read_causes(struct context *c, const struct side *cand, struct report *r, struct error *reterr)
+static enum err_code read_causes(struct context *c, uint64_t run_id, struct causes *ret_causes, struct error *reterr)
 {
 	struct results_missing *rows = NULL;
 	size_t count = 0;
-	struct report_cause *causes = arena_new(c->arena, CAUSES_MAX, sizeof(*causes));
-	enum err_code err =
-		results_missing(c->store, cand->report.id, MISSING_ROWS_MAX, c->arena, &rows, &count, reterr);
+	struct report_cause *list = arena_new(c->arena, CAUSES_MAX, sizeof(*list));
+	enum err_code err = results_missing(c->store, run_id, MISSING_ROWS_MAX, c->arena, &rows, &count, reterr);
+	*ret_causes = (struct causes){ .list = list, .cut = count == MISSING_ROWS_MAX };
 	for (size_t i = 0; err == ERR_OK && i < count; i++) {
 		size_t at = 0;
-		while (at < r->cause_count &&
-		       (causes[at].outcome != rows[i].outcome || causes[at].error_class != rows[i].error_class))
+		while (at < ret_causes->count &&
+		       (list[at].outcome != rows[i].outcome || list[at].error_class != rows[i].error_class))
 			at++;
 		if (at == CAUSES_MAX) {
-			r->causes_cut = true;
+			ret_causes->cut = true;
 			continue;
 		}
-		if (at == r->cause_count)
-			causes[r->cause_count++] = (struct report_cause){ .outcome = rows[i].outcome,
-				                                          .error_class = rows[i].error_class,
-				                                          .evidence = excerpt(rows[i].evidence) };
-		causes[at].count++;
-		if (causes[at].item_count < REPORT_CAUSE_ITEMS_MAX)
-			causes[at].item_id[causes[at].item_count++] = rows[i].item_id;
+		if (at == ret_causes->count)
+			list[ret_causes->count++] = (struct report_cause){ .outcome = rows[i].outcome,
+				                                           .error_class = rows[i].error_class,
+				                                           .evidence = excerpt(rows[i].evidence) };
+		list[at].count++;
+		if (list[at].item_count < REPORT_CAUSE_ITEMS_MAX)
+			list[at].item_id[list[at].item_count++] = rows[i].item_id;
 	}
-	r->causes_cut = r->causes_cut || count == MISSING_ROWS_MAX;
-	r->causes = causes;
+	return err;
+}
+
+static enum err_code fill_causes(struct context *c, const struct side *base, const struct side *cand, struct report *r,
+                                 struct error *reterr)
+{
+	struct causes causes;
+	enum err_code err = read_causes(c, cand->report.id, &causes, reterr);
+	r->causes = causes.list;
+	r->cause_count = causes.count;
+	r->causes_cut = causes.cut;
+	if (err != ERR_OK || !base)
+		return err;
+	err = read_causes(c, base->report.id, &causes, reterr);
+	r->base_causes = causes.list;
+	r->base_cause_count = causes.count;
 	return err;
 }
 
@@ -234,7 +263,7 @@ static void answer_report(struct context *c, struct side *base, struct side *can
 	}
 	fill_report(c, cand, &r);
 	if (err == ERR_OK)
-		err = read_causes(c, cand, &r, &e);
+		err = fill_causes(c, base, cand, &r, &e);
 	uint32_t suite_epochs = (uint32_t)json_i64_or(json_pointer(json_root(doc), STR("/generate/epochs")), 1);
 	if (context_wants_text(c)) /* a document has these in the run */
 		mark_part(c, cand, suite_epochs, &r.run);

@@ -206,6 +206,8 @@ class FirstRun(LabCase):
         self.assertEqual(len(table), 3 * N)
         self.assertEqual(sum(float(r["score"]) for r in table), 3 * 140)
         self.assertEqual({r["outcome"] for r in table}, {"scored"})
+        self.assertEqual({(r["error_class"], r["flags"], r["metric"]) for r in table},
+                         {("", "", rows[0]["scores"][0]["metric"])})
 
     def test_13_run_stat_is_written_once_the_run_has_ended(self):
         query = (f"SELECT n, estimate, low, high FROM assay.run_stat WHERE run_id = {self.first} AND slice = '' "

@@ -78,7 +78,7 @@ static void a_report_ends_with_what_matters(void **state)
 	report_text(&f->report, (struct report_style){ .width = 200 }, &f->out);
 	assert_lines(f,
 	             "suite support@3.1  model m-2026-11  run 90  against run 81 (m-2026-10)          chance 0 %\n"
-	             "paired on 164 of 164 items\n"
+	             "paired on 160 of 164 items; 4 missing in run 90\nrun 81 missing: none\n"
 	             "  change-address         20/40   50.0 %  [35.2, 64.8]     -15.0 pp  [-26.6, -3.4]    WORSE       "
 	             "p 0.031   q 0.047   6 flipped: assay compare 81 90 --by task --only flipped\n"
 	             "  refund                 38/60   63.3 %  [50.7, 74.4]     +11.7 pp  [+3.3, +20.0]    better      "
@@ -160,7 +160,8 @@ static void a_comparison_closes_with_its_verdict(void **state)
 {
 	struct fixture *f = *state;
 	report_text_compare(&f->report, (struct report_style){ .width = 200 }, &f->out);
-	assert_has(f, "paired on 164 of 164 items\n");
+	assert_has(f, "paired on 160 of 164 items; 4 missing in run 90\nrun 81 missing: none\n"
+	              "run 90 missing: 3 provider error, 1 unscored\n");
 	assert_has(f,
 	           "  change-address         n 40   65.0 % -> 50.0 %  -15.0 pp  [-26.6, -3.4]    WORSE       p 0.031 "
 	           "  q 0.047 "
@@ -177,9 +178,73 @@ static void unpaired_items_are_named(void **state)
 	f->cand.item_hash[1] = hash_of(STR("edited"));
 	assert_ok(compare_runs(&f->arena, &f->base, &f->cand, compare_defaults(), &f->compare, &f->error), &f->error);
 	report_text_compare(&f->report, (struct report_style){ 0 }, &f->out);
-	assert_has(f, "paired on 162 of 164 items; 1 with changed content; 1 only in run 81; 1 only in run 90\n");
+	assert_has(f, "paired on 158 of 164 items; 4 missing in run 90; 1 with changed content; 1 only in run 81;\n    "
+	              "1 only in run 90\n");
 	assert_has(f, "unpaired: run 90 renamed\\x1b[31m\n");
 	assert_has(f, "unpaired: run 81 refund-1 (content changed)\n");
+}
+
+static void build_again(struct fixture *f, struct samples *s, struct summary *summary, const struct runs_item *items,
+                        size_t count)
+{
+	samples_done(s);
+	runs_build(s, &f->arena, items, count);
+	assert_ok(summary_compute(&f->arena, s, 0.95, summary, &f->error), &f->error);
+}
+
+static void what_is_missing_is_said_of_both_runs(void **state)
+{
+	struct fixture *f = *state;
+	static const struct runs_item base[] = { { .id = "a", .task = "t", .scores = "1" },
+		                                 { .id = "b", .task = "t", .scores = "-" },
+		                                 { .id = "c", .task = "t", .scores = "c" } };
+	static const struct runs_item cand[] = { { .id = "a", .task = "t", .scores = "0" },
+		                                 { .id = "b", .task = "t", .scores = "a" },
+		                                 { .id = "c", .task = "t", .scores = "1" } };
+	static const struct report_cause cause = { OUTCOME_PROVIDER_ERROR, CLASS_AUTH,        1,
+		                                   STR_INIT("401"),        { STR_INIT("b") }, 1 };
+	build_again(f, &f->base, &f->summary_base, base, 3);
+	build_again(f, &f->cand, &f->summary_cand, cand, 3);
+	assert_ok(compare_runs(&f->arena, &f->base, &f->cand, compare_defaults(), &f->compare, &f->error), &f->error);
+	f->run_base.status = STR("cancelled");
+	f->run_base.reason = STR("by kim");
+	f->report.base_causes = &cause;
+	f->report.base_cause_count = 1;
+	report_text_compare(&f->report, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "run 81 cancelled: by kim\n"
+	              "paired on 1 of 3 items; 1 missing in both runs; 1 missing in run 81\n"
+	              "run 81 missing: 1 provider error (1 auth), 1 cancelled\n"
+	              "run 90 missing: 1 not run\n");
+	buf_clear(&f->out);
+	report_text(&f->report, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "1 missing in run 81\nrun 81 missing: 1 provider error (1 auth), 1 cancelled\n");
+}
+
+static void a_weighted_figure_says_so_beside_its_fraction(void **state)
+{
+	struct fixture *f = *state;
+	static const struct runs_item items[] = {
+		{ .id = "a", .task = "t", .scores = "1", .cluster = "k", .weight = 1 },
+		{ .id = "b", .task = "t", .scores = "0", .cluster = "k", .weight = 2 }
+	};
+	build_again(f, &f->cand, &f->summary_cand, items, 2);
+	struct report r = { .run = f->report.run };
+	report_text(&r, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "1/2   33.3 %  [no interval]    weighted\n");
+	assert_has(f, ", 1 cluster\n");
+}
+
+static void a_difference_beyond_the_farther_end_of_the_range_is_not_to_be_seen(void **state)
+{
+	struct fixture *f = *state;
+	f->summary_cand.rows[0].detectable = number_of(0.72); /* the mean is 0.719 */
+	struct report r = { .run = f->report.run };
+	report_text(&r, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "it has too few items to see any difference\n");
+	f->summary_cand.rows[0].detectable = number_of(0.71);
+	buf_clear(&f->out);
+	report_text(&r, (struct report_style){ 0 }, &f->out);
+	assert_has(f, "would see 71.0 pp");
 }
 
 static void colour_only_repeats_what_a_word_says(void **state)
@@ -403,6 +468,9 @@ int main(void)
 		one(a_run_alone_says_what_it_could_see),
 		one(a_comparison_closes_with_its_verdict),
 		one(unpaired_items_are_named),
+		one(what_is_missing_is_said_of_both_runs),
+		one(a_weighted_figure_says_so_beside_its_fraction),
+		one(a_difference_beyond_the_farther_end_of_the_range_is_not_to_be_seen),
 		one(colour_only_repeats_what_a_word_says),
 		one(labels_cannot_drive_the_terminal_or_break_the_table),
 		one(the_json_says_the_same),

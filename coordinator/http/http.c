@@ -153,11 +153,13 @@ static void answer_standby(struct context *c)
 	json_write_field_c(w, "title", "Standing by");
 	json_write_field_i64(w, "status", 503);
 	json_write_field_c(w, "code", "standby");
-	json_write_field_c(w, "detail",
-	                   s.leader_url[0] ? "this coordinator stands by; another one leads"
-	                   : s.leading
-	                           ? "the server is up but no connection to its database is free; it goes on by itself"
-	                           : CONTEXT_DATABASE_AWAY);
+	json_write_field_c(
+		w, "detail",
+		s.leader_url[0] ? "this coordinator stands by; another one leads"
+		: s.leading     ? "the server is up but no connection to its database is free; it goes on by itself"
+		: s.database    ? "the server is up and takes over as the leader in a few seconds; it goes on by itself"
+		: s.text[0]     ? arena_printf(c->arena, CONTEXT_DATABASE_AWAY " (%s)", s.text).data
+				: "the server has just started and connects to its database; it goes on by itself");
 	json_write_field_c(w, "hint", "assay doctor");
 	json_write_key(w, "leader");
 	json_write_c(w, s.leader_url[0] ? s.leader_url : NULL);

@@ -251,6 +251,19 @@ class Commands(LabCase):
         lab.assay("runs", "cancel", run)
         lab.assay("runs", "watch", run, ok=12)
 
+    def test_a_coordinator_that_was_killed_does_not_blame_the_database(self):
+        lab, told = self.lab, []
+
+        def answers():
+            result = lab.assay("runs", "list", "--all", ok=None)
+            told.append(result.err)
+            return result.code == 0
+        lab.process("coordinator").kill()
+        self.assertFalse(answers())
+        wait_until(answers, 30, "it answers again")
+        self.assertNotIn("database is away", "".join(told))
+        self.wait_connected(["worker-1", "worker-2"])
+
     def wait_connected(self, names):
         def connected():
             return sorted(w["name"] for w in self.lab.json("workers", "list")["items"] if w["state"] == "connected")

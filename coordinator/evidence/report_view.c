@@ -253,7 +253,7 @@ bool report_view_missing(struct report_view *v, const struct summary_row *whole,
 void report_view_missing_of(struct report_view *v, const struct report_run *run, const struct report_cause *causes,
                             size_t cause_count)
 {
-	const struct summary_row *whole = summary_find(run->summary, 0, SUMMARY_ALL, SUMMARY_ALL);
+	const struct summary_row *whole = run->summary ? summary_find(run->summary, 0, SUMMARY_ALL, SUMMARY_ALL) : NULL;
 	if (!whole)
 		return;
 	buf_printf(v->out, "run %" PRIu64 " missing: ", run->id);

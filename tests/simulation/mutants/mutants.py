@@ -100,43 +100,48 @@ class Builder:
             raise ValueError("it does not build:\n" + (done.stderr or done.stdout)[-2000:])
 
 
-def first_failing(command, seeds):
-    """(seed, what it says) of the first seed that fails, or None."""
-    for begin in range(1, seeds + 1, STEP):
-        end = min(begin + STEP - 1, seeds)
-        try:
-            done = subprocess.run([*command, "--seeds", f"{begin}..{end}"], capture_output=True, text=True,
-                                  timeout=SECONDS_MAX, errors="replace")
-        except subprocess.TimeoutExpired:
-            return begin, f"no end within {SECONDS_MAX} s"
-        if done.returncode == 0:
+def failing(command, begin, end):
+    """(seed, what it says) of the first seed of begin..end that fails, or None. A hang or a crash names the first."""
+    try:
+        done = subprocess.run([*command, "--seeds", f"{begin}..{end}"], capture_output=True, text=True,
+                              timeout=SECONDS_MAX, errors="replace")
+    except subprocess.TimeoutExpired:
+        return begin, f"no end within {SECONDS_MAX} s"
+    if done.returncode == 0:
+        return None
+    found = re.search(r"seed (\d+) fails at (.*)", done.stdout)
+    if found:
+        return int(found[1]), found[2]
+    return begin, "crash: " + (done.stderr.strip().split("\n")[-1] or f"status {done.returncode}")
+
+
+def first_shown(command, sound, seeds):
+    """(seed, what it says) of the first seed that fails with the fault and passes without it, or None."""
+    begin = 1
+    while begin <= seeds:
+        end = min((begin - 1) // STEP * STEP + STEP, seeds)
+        found = failing(command, begin, end)
+        if not found:
+            begin = end + 1
             continue
-        found = re.search(r"seed (\d+) fails at (.*)", done.stdout)
-        if found:
-            return int(found[1]), found[2]
-        return begin, "crash: " + (done.stderr.strip().split("\n")[-1] or f"status {done.returncode}")
+        seed, says = found
+        exact = not says.startswith(("no end", "crash"))
+        if not failing([sound], seed, seed if exact else end):
+            return found
+        begin = seed + 1 if exact else end + 1
     return None
 
 
 def judge(builder, mutant, seeds, sound):
     begun = time.monotonic()
     try:
-        if mutant.switch:
-            command = [sound, "--mutant", mutant.switch]
-        else:
-            command = builder.make(mutant)
-        found = first_failing(command, seeds)
+        command = [sound, "--mutant", mutant.switch] if mutant.switch else builder.make(mutant)
     except ValueError as e:
         return False, str(e)
-    took = time.monotonic() - begun
+    found = first_shown(command, sound, seeds)
     if not found:
-        return False, f"not caught in {seeds} seeds ({took:.0f} s): {mutant.why.strip()}"
-    seed, says = found
-    exact = "fails at" not in says and ("no end" in says or "crash" in says)
-    last = min(seed + STEP - 1, seeds) if exact else seed
-    if subprocess.run([sound, "--seeds", f"{seed}..{last}"], capture_output=True).returncode != 0:
-        return False, f"seed {seed} fails without the fault too: nothing is shown"
-    return True, f"seed {seed}: {says[:110]}"
+        return False, f"not caught in {seeds} seeds ({time.monotonic() - begun:.0f} s): {mutant.why.strip()}"
+    return True, f"seed {found[0]}: {found[1][:110]}"
 
 
 def main():
